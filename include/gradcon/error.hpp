@@ -1,0 +1,47 @@
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace gradcon {
+
+/// Root of everything that gradcon throws on purpose; what() names the rule that was broken and the values seen.
+class Error : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A tensor or an image has another shape than the rule asks for.
+class ShapeError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// An option or an argument lies outside its admissible range.
+class ValueError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// A file that cannot be read or written, or breaks its format's rules; what() begins with the path.
+class FileError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// Training met a loss that is not finite; parameters and reference were put back to their last good state.
+class DivergenceError : public Error {
+  public:
+    using Error::Error;
+};
+
+/// The pieces of an error message, streamed one after the other.
+template <class... Pieces>
+std::string message(const Pieces&... pieces) {
+    std::ostringstream out;
+    (out << ... << pieces);
+    return out.str();
+}
+
+} // namespace gradcon

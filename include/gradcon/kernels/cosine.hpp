@@ -1,0 +1,82 @@
+#pragma once
+
+#include "gradcon/simd.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+
+/// Is the number neither infinite nor NaN? Looks at the exponent's bits, so that -ffast-math cannot assume the answer.
+inline bool is_finite(double value) {
+    constexpr std::uint64_t exponent = 0x7FF0'0000'0000'0000U;
+    return (std::bit_cast<std::uint64_t>(value) & exponent) != exponent;
+}
+
+/// cos(a, b) from <a,b>, |a|^2 and |b|^2: 0 if either norm is 0, and never outside [-1, 1] through rounding.
+inline double cosine(double dot, double squared_norm_a, double squared_norm_b) {
+    const double norms = std::sqrt(squared_norm_a) * std::sqrt(squared_norm_b);
+    if (!(norms > 0)) return 0;
+    return std::clamp(dot / norms, -1.0, 1.0);
+}
+
+namespace kernels {
+
+/// What one sweep over two vectors tells of their angle.
+struct DotAndNorm {
+    double dot = 0;          // <a, b>
+    double squared_norm = 0; // |b|^2
+};
+
+/// The plain definition, one element after the other in double: what the fast kernel is tested against.
+template <class T>
+DotAndNorm dot_and_norm_naive(std::span<const T> a, std::span<const T> b) {
+    DotAndNorm sum;
+    for (std::size_t i = 0; i < b.size(); ++i) {
+        sum.dot += double{a[i]} * double{b[i]};
+        sum.squared_norm += double{b[i]} * double{b[i]};
+    }
+    return sum;
+}
+
+/// <a, b> and |b|^2 in one sweep, for a and b of the same size. Eight vector accumulators each hide the latency of the
+/// multiply-add; they are emptied into double every 4,096 elements, so that the error does not grow with the length.
+template <class T>
+DotAndNorm dot_and_norm(std::span<const T> a, std::span<const T> b) {
+    using V = simd::Vector<T>;
+    constexpr std::size_t width = simd::lanes<T>, unroll = 8, flush = 4096;
+    DotAndNorm sum;
+    std::size_t i = 0;
+    while (b.size() - i >= width * unroll) {
+        const std::size_t end = i + std::min(flush, (b.size() - i) / (width * unroll) * (width * unroll));
+        V dots[unroll] = {}, squares[unroll] = {};
+        for (; i < end; i += width * unroll) {
+#pragma GCC unroll 8
+            for (std::size_t u = 0; u < unroll; ++u) {
+                const V x = simd::load<V>(a.data() + i + u * width), y = simd::load<V>(b.data() + i + u * width);
+                dots[u] += x * y;
+                squares[u] += y * y;
+            }
+        }
+        for (std::size_t u = 0; u < unroll; ++u) {
+            for (std::size_t lane = 0; lane < width; ++lane) {
+                sum.dot += double{dots[u][lane]};
+                sum.squared_norm += double{squares[u][lane]};
+            }
+        }
+    }
+    const DotAndNorm rest = dot_and_norm_naive(a.subspan(i), b.subspan(i));
+    return {sum.dot + rest.dot, sum.squared_norm + rest.squared_norm};
+}
+
+template <class T, class U>
+double dot(std::span<T> a, std::span<U> b) {
+    return dot_and_norm(std::span<const std::remove_const_t<T>>(a), std::span<const std::remove_const_t<U>>(b)).dot;
+}
+
+} // namespace kernels
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET

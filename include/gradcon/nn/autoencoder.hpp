@@ -1,0 +1,82 @@
+#pragma once
+
+#include "gradcon/nn/passes.hpp"
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <utility>
+
+namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+
+/// An encoder and a decoder that gives images back. Its parameters are a tree with the branches encoder and decoder, so
+/// that a policy can watch the decoder's alone.
+template <class Encoder, class Decoder>
+struct Autoencoder {
+    Encoder encoder;
+    Decoder decoder;
+
+    Autoencoder(Encoder e, Decoder d) : encoder(std::move(e)), decoder(std::move(d)) {
+        static_assert(check_layer<Encoder>() && check_layer<Decoder>());
+    }
+
+    template <class T>
+    struct Params {
+        typename Encoder::template Params<T> encoder;
+        typename Decoder::template Params<T> decoder;
+
+        template <class Self>
+        static auto fields(Self& self) { return std::tie(self.encoder, self.decoder); }
+        static constexpr std::array<const char*, 2> field_names{"encoder", "decoder"};
+    };
+    template <class T>
+    struct Packed {
+        packed_t<Encoder, T> encoder;
+        packed_t<Decoder, T> decoder;
+    };
+
+    template <class T>
+    Params<T> init(Rng& rng) const {
+        auto e = encoder.template init<T>(rng);
+        return {std::move(e), decoder.template init<T>(rng)};
+    }
+
+    template <class T>
+    void pack(const Params<T>& params, Packed<T>& packed) const {
+        gradcon::pack(encoder, params.encoder, packed.encoder);
+        gradcon::pack(decoder, params.decoder, packed.decoder);
+    }
+
+    Shape output_shape(const Shape& x) const { return decoder.output_shape(encoder.output_shape(x)); }
+
+    /// @throws ShapeError when images of this shape do not come back in their own shape; it names the nearest that do
+    void check_shape(const Shape& images) const {
+        const Shape back = output_shape(images);
+        if (back == images) return;
+        throw ShapeError(message("the autoencoder gives ", shape_string(images), " back as ", shape_string(back),
+                                 "; nearest fitting height: ", nearest(images, 1), "; nearest fitting width: ",
+                                 nearest(images, 2)));
+    }
+
+  private:
+    bool fits(const Shape& images, std::size_t axis) const {
+        try {
+            return output_shape(images)[axis] == images[axis];
+        } catch (const ShapeError&) {
+            return false;
+        }
+    }
+
+    std::string nearest(Shape images, std::size_t axis) const {
+        const std::size_t wanted = images[axis];
+        std::string below, above;
+        for (std::size_t d = 0; d < wanted && d <= 256 && below.empty(); ++d)
+            if (images[axis] = wanted - d; fits(images, axis)) below = std::to_string(images[axis]);
+        for (std::size_t d = 1; d <= 256 && above.empty(); ++d)
+            if (images[axis] = wanted + d; fits(images, axis)) above = std::to_string(images[axis]);
+        if (below.empty() || below == std::to_string(wanted)) return below.empty() ? above.empty() ? "none" : above : below;
+        return above.empty() ? below : below + " or " + above;
+    }
+};
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "gradcon/algebra.hpp"
+#include "gradcon/random.hpp"
+
+#include <cmath>
+
+namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+
+/// PyTorch's default for Linear and convolutions: every element of weight and bias drawn from U(-b, b), b = 1/sqrt(fan_in).
+/// @param fan_in inputs that contribute to one output; for ConvTranspose2d PyTorch takes out_channels * kernel_size^2
+template <TensorTree Tree>
+void init_uniform(Tree& params, std::size_t fan_in, Rng& rng) {
+    const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+    for_each_tensor(
+        [&](auto& tensor) {
+            for (auto& value : elements(tensor)) value = static_cast<scalar_t<Tree>>(uniform(rng, -bound, bound));
+        },
+        params);
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET

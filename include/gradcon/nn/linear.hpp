@@ -1,0 +1,112 @@
+#pragma once
+
+#include "gradcon/kernels/gemm.hpp"
+#include "gradcon/nn/bilinear.hpp"
+#include "gradcon/nn/init.hpp"
+
+#include <cstddef>
+
+namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+
+/// y[n, 0, 0, o] = bias[o] + sum over i of x[n, 0, 0, i] * weight[i, o]
+/// x: N x 1 x 1 x in_features; y: N x 1 x 1 x out_features. Flatten makes such an x from images.
+class Linear : public Bilinear<Linear> {
+  public:
+    template <class T>
+    struct Params : WeightAndBias<T, 2> {}; // weight: in_features x out_features
+    template <class T>
+    using Packed = PackedWeightAndBias<T>;
+
+    /// @throws ValueError when a feature count is 0
+    Linear(std::size_t in_features, std::size_t out_features) : in_features_(in_features), out_features_(out_features) {
+        if (in_features == 0 || out_features == 0)
+            throw ValueError(message("Linear: in_features and out_features are 1 or more; given: ", in_features, " and ",
+                                     out_features));
+    }
+
+    std::size_t in_features() const { return in_features_; }
+    std::size_t out_features() const { return out_features_; }
+
+    /// @throws ShapeError when x is no vector of in_features
+    Shape output_shape(const Shape& x) const {
+        if (x[1] != 1 || x[2] != 1 || x[3] != in_features_)
+            throw ShapeError(message("Linear: needs N x 1 x 1 x ", in_features_, " (Flatten makes such vectors); given: ",
+                                     shape_string(x)));
+        return {x[0], 1, 1, out_features_};
+    }
+
+    template <class T>
+    Params<T> init(Rng& rng) const {
+        Params<T> params;
+        params.weight.resize({in_features_, out_features_});
+        params.bias.resize({out_features_});
+        init_uniform(params, in_features_, rng);
+        return params;
+    }
+
+    /// A Linear layer is a convolution of a 1 x 1 image with a 1 x 1 kernel; `scatter` holds the transposed weight.
+    template <class T>
+    void pack(const Params<T>& params, Packed<T>& packed) const {
+        using kernels::Index;
+        const Index in = static_cast<Index>(in_features_), out = static_cast<Index>(out_features_);
+        packed.gather.resize(in_features_ * out_features_);
+        packed.scatter.resize(in_features_ * out_features_);
+        pack_columns(in, out, packed.gather.data(), [&](Index i, Index o) { return params.weight.data()[i * out + o]; });
+        pack_columns(out, in, packed.scatter.data(), [&](Index o, Index i) { return params.weight.data()[i * out + o]; });
+        packed.bias = params.bias;
+    }
+
+  private:
+    friend struct Bilinear<Linear>;
+
+    template <class T, class At>
+    static void pack_columns(kernels::Index rows, kernels::Index columns, T* to, At&& at) {
+        kernels::for_each_channel_tile<T>(columns, [&](kernels::Index first, auto vectors, auto lanes) {
+            for (kernels::Index row = 0; row < rows; ++row)
+                for (kernels::Index i = 0; i < vectors * lanes; ++i) *to++ = at(row, first + i);
+        });
+    }
+
+    template <class T>
+    void set_input(Batch<T> x, Operand<T>& operand, const Shape&) const { operand.values = x; }
+    template <class T>
+    void set_adjoint(Batch<T> dy, Operand<T>& operand, const Shape&) const { operand.values = dy; }
+
+    /// The samples take the place of a row of positions.
+    template <class T>
+    static void multiply(Batch<T> x, const T* weight, kernels::Start start, const T* bias, TensorView<T, 4> y) {
+        using kernels::Index;
+        const Index in = static_cast<Index>(x.sample_size()), out = static_cast<Index>(y.sample_size());
+        kernels::for_each_channel_tile<T>(out, [&](Index first, auto vectors, auto lanes) {
+            kernels::gather_row<vectors, lanes>(static_cast<Index>(x.samples()), kernels::Runs<T>{x.data(), 1, in, 0, in},
+                                                weight + first * in,
+                                                kernels::outputs(start, y.data() + first, out, bias ? bias + first : bias));
+        });
+    }
+    template <class T>
+    void apply(const Packed<T>& p, const Operand<T>& x, kernels::Start start, const T* bias, TensorView<T, 4> y,
+               AlignedVector<T>&) const {
+        multiply(x.values, p.gather.data(), start, bias, y);
+    }
+    template <class T>
+    void apply_adjoint(const Packed<T>& p, const Operand<T>& dy, kernels::Start start, TensorView<T, 4> dx,
+                       AlignedVector<T>&) const {
+        multiply<T>(dy.values, p.scatter.data(), start, nullptr, dx);
+    }
+
+    template <class T>
+    void outer_product(const Operand<T>& x, const Operand<T>& dy, kernels::AddTo<T>& add) const {
+        kernels::add_transposed_product(x.values.data(), dy.values.data(), add.gradient, x.values.samples(), in_features_,
+                                        out_features_);
+    }
+    template <class T>
+    void outer_product(const Operand<T>& x, const Operand<T>& dy, kernels::DotWithReference<T>& reduce) const {
+        for (std::size_t i = 0; i < in_features_; ++i)
+            for (std::size_t o = 0; o < out_features_; ++o)
+                reduce(static_cast<std::ptrdiff_t>(i * out_features_ + o), x.values.data()[i] * dy.values.data()[o]);
+    }
+
+    std::size_t in_features_, out_features_;
+};
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET

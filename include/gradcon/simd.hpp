@@ -1,0 +1,67 @@
+#pragma once
+
+// The only header that knows instruction sets. Everything that computes lives in an inline namespace that carries the
+// instruction set's name, so that two translation units compiled with different -m flags never share a function: the
+// linker would keep one of the two at random, and the program could meet an instruction that its machine lacks.
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#define GRADCON_INSTRUCTION_SET avx512
+#elif defined(__AVX2__) && defined(__FMA__)
+#define GRADCON_INSTRUCTION_SET avx2
+#else
+#define GRADCON_INSTRUCTION_SET portable
+#endif
+
+#include <cstddef>
+#include <cstring>
+
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::simd {
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+inline constexpr std::size_t vector_bytes = 64, vector_registers = 32;
+#elif defined(__AVX2__) && defined(__FMA__)
+inline constexpr std::size_t vector_bytes = 32, vector_registers = 16;
+#else
+inline constexpr std::size_t vector_bytes = 16, vector_registers = 16;
+#endif
+
+/// Values of type T in one vector register.
+template <class T>
+inline constexpr int lanes = static_cast<int>(vector_bytes / sizeof(T));
+
+template <class T, int Lanes>
+struct VectorOf {
+    typedef T type __attribute__((vector_size(sizeof(T) * Lanes)));
+};
+template <class T>
+struct VectorOf<T, 1> {
+    using type = T;
+};
+
+/// A vector of `Lanes` values with the arithmetic operators of its element type; with one lane, the element itself.
+template <class T, int Lanes = lanes<T>>
+using Vector = typename VectorOf<T, Lanes>::type;
+
+/// Reads a vector from any address (no alignment needed).
+template <class V, class T>
+[[gnu::always_inline]] inline V load(const T* from) {
+    V v;
+    std::memcpy(&v, from, sizeof(V));
+    return v;
+}
+
+template <class V, class T>
+[[gnu::always_inline]] inline void store(T* to, const V& v) {
+    std::memcpy(to, &v, sizeof(V));
+}
+
+/// The sum of all lanes, lowest first.
+template <class T, int Lanes>
+T sum_of_lanes(const Vector<T, Lanes>& v) {
+    T values[static_cast<std::size_t>(Lanes)];
+    std::memcpy(values, &v, sizeof(values));
+    T sum = values[0];
+    for (int i = 1; i < Lanes; ++i) sum += values[i];
+    return sum;
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::simd
