@@ -55,7 +55,9 @@ template <int Positions, int Vectors, int Lanes, class T>
 [[gnu::noinline]] void gather_tile(Runs<T> in, const T* __restrict weight, Outputs<T> out) {
     using V = simd::Vector<T, Lanes>;
     V sum[Positions][Vectors];
+#pragma GCC unroll 8
     for (int p = 0; p < Positions; ++p)
+#pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v)
             sum[p][v] = out.start ? simd::load<V>(out.start + p * out.start_step + v * Lanes) : V{};
     for (Index row = 0; row < in.rows; ++row) {
@@ -70,7 +72,9 @@ template <int Positions, int Vectors, int Lanes, class T>
                 for (int v = 0; v < Vectors; ++v) sum[p][v] += w[v] * x[p * in.position_step];
         }
     }
+#pragma GCC unroll 8
     for (int p = 0; p < Positions; ++p)
+#pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v) simd::store(out.values + p * out.step + v * Lanes, sum[p][v]);
 }
 

@@ -81,7 +81,7 @@ struct Bilinear {
         map().set_input(x_dot, c_dot.x, shape);
         const auto y_dot = reserve(c_dot.y, shape);
         map().apply(p_dot, c.x, kernels::Start::bias, p_dot.bias.data(), y_dot, c_dot.scratch);
-        map().apply(p, c_dot.x, kernels::Start::output, nullptr, y_dot, c_dot.scratch);
+        map().apply(p, c_dot.x, kernels::Start::output, static_cast<const T*>(nullptr), y_dot, c_dot.scratch);
         return y_dot;
     }
 

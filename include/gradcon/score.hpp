@@ -1,0 +1,149 @@
+#pragma once
+
+#include "gradcon/executor.hpp"
+#include "gradcon/nn/loss.hpp"
+#include "gradcon/workspace.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+
+/// Where scores of N images go, in the caller's memory; an empty span is not written.
+struct ScoreOutput {
+    std::span<double> score;                // N: mse + beta * (-mean cosine); higher is more anomalous
+    std::span<double> reconstruction_error; // N: mean squared error
+    std::span<double> cosine;               // N x count(): alignment of each monitored tensor
+};
+
+/// Scores in memory of their own.
+struct Scores {
+    std::vector<double> score, reconstruction_error, cosine;
+    std::size_t count = 0; // monitored tensors: cosine of image i and tensor k is cosine[i * count + k]
+
+    /// The gradient score of image i: -mean cosine, in [-1, 1].
+    double gradient(std::size_t i) const {
+        double sum = 0;
+        for (std::size_t k = 0; k < count; ++k) sum += cosine[i * count + k];
+        return -sum / static_cast<double>(count);
+    }
+};
+
+/// A trained detector: packed weights and reference gradients, const from construction on. Any number of threads may score
+/// with one Scorer, each with a workspace of its own.
+template <class Model, class T>
+class Scorer {
+  public:
+    using Scalar = T;
+    using Workspace = ScoringWorkspace<Model, T>;
+
+    /// @param policy trained together with params  @throws ShapeError when their decoders differ
+    template <class Policy>
+    Scorer(const Model& model, const params_t<Model, T>& params, const Policy& policy)
+        : model_(model), gradient_(zeros_like(params.decoder)), beta_(policy.options().beta), monitored_(policy.monitored()) {
+        model_.pack(params, packed_);
+        if (tensor_count(gradient_) <= monitored_.back()) throw ShapeError("Scorer: the policy monitors another decoder");
+        std::size_t index = 0, i = 0;
+        for_each_tensor(
+            [&](const auto& tensor) {
+                if (i == monitored_.size() || monitored_[i] != index++) return;
+                const auto values = policy.reference().values(i);
+                if (values.size() != tensor.size())
+                    throw ShapeError(message("Scorer: monitored tensor ", policy.names()[i], " has ", tensor.size(),
+                                             " elements, its reference ", values.size()));
+                references_.emplace_back(values.begin(), values.end());
+                squared_norms_.push_back(policy.reference().squared_norm(i++));
+            },
+            gradient_);
+    }
+
+    /// The number of monitored tensors: of cosines for each image.
+    std::size_t count() const { return monitored_.size(); }
+
+    Workspace workspace() const {
+        Workspace w;
+        w.gradient = gradient_;
+        w.reductions.resize(tensor_count(gradient_));
+        return w;
+    }
+
+    /// @throws ShapeError when the model cannot give such images back
+    void check_shape(const Shape& images) const { model_.check_shape(images); }
+
+    /// Scores image `i` of `images` (paper, section 4.3): a forward pass, the decoder's backward pass on this image's own
+    /// mean squared error, and each monitored gradient's cosine with its reference. Allocates nothing once the workspace
+    /// has seen an image of this size. A pixel that is not finite makes the score NaN.
+    /// @pre check_shape(images.shape()) passes; the spans of `out` are empty or as long as ScoreOutput says
+    void score(Batch<T> images, std::size_t i, Workspace& w, const ScoreOutput& out) const {
+        const Batch<T> x = images.slice(i, 1);
+        const Batch<T> z = model_.encoder.forward(packed_.encoder, x, w.encoder);
+        const Batch<T> y = model_.decoder.forward(packed_.decoder, z, w.decoder);
+        const double error = MeanSquaredError::sum(y, x) / static_cast<double>(x.size());
+        const Batch<T> dy = MeanSquaredError::gradient(y, x, x.size(), w.dy);
+        for (std::size_t k = 0; k < count(); ++k) w.reductions[monitored_[k]].reference = references_[k].data();
+        backward_reduce(model_.decoder, packed_.decoder, w.decoder, dy, w.gradient, std::span(w.reductions), false);
+        double sum = 0;
+        for (std::size_t k = 0; k < count(); ++k) {
+            const auto& reduced = w.reductions[monitored_[k]].sum;
+            const double c = cosine(reduced.dot, reduced.squared_norm, squared_norms_[k]);
+            if (!out.cosine.empty()) out.cosine[i * count() + k] = c;
+            sum += c;
+        }
+        if (!out.reconstruction_error.empty()) out.reconstruction_error[i] = error;
+        if (!out.score.empty()) out.score[i] = error - beta_ * sum / static_cast<double>(count());
+    }
+
+  private:
+    Model model_;
+    typename Model::template Packed<T> packed_;
+    decoder_params_t<Model, T> gradient_; // its form only
+    std::vector<AlignedVector<T>> references_;
+    std::vector<double> squared_norms_;
+    double beta_;
+    std::vector<std::size_t> monitored_;
+};
+
+template <class Model, class Params, class Policy>
+Scorer(const Model&, const Params&, const Policy&) -> Scorer<Model, scalar_t<Params>>;
+
+/// Scores every image, on the executor's threads; an image's bits are the same alone, in any batch and on any number of
+/// threads. Allocates nothing once the workspaces, one for each worker, have seen an image of this size.
+/// @throws ShapeError for images that the model cannot give back, ValueError for a span or workspaces that do not suffice
+template <class Model, class T>
+void score_each(const Scorer<Model, T>& scorer, Batch<std::type_identity_t<T>> images, Executor& executor,
+                std::span<ScoringWorkspace<Model, T>> workspaces, const ScoreOutput& out) {
+    const std::size_t samples = images.samples();
+    const auto fits = [](std::span<double> span, std::size_t size) { return span.empty() || span.size() == size; };
+    if (!fits(out.score, samples) || !fits(out.reconstruction_error, samples) || !fits(out.cosine, samples * scorer.count()))
+        throw ValueError(message("score_each: output spans are empty or hold ", samples, ", ", samples, " and ",
+                                 samples * scorer.count(), " values; given: ", out.score.size(), ", ",
+                                 out.reconstruction_error.size(), " and ", out.cosine.size()));
+    if (workspaces.size() < executor.workers())
+        throw ValueError(message("score_each: ", executor.workers(), " workers need as many workspaces; given: ", workspaces.size()));
+    if (samples == 0) return;
+    scorer.check_shape(images.shape());
+    constexpr std::size_t at_once = 16; // images to a task
+    executor.run((samples + at_once - 1) / at_once, [&](std::size_t task, std::size_t worker) {
+        for (std::size_t i = task * at_once; i < std::min(samples, (task + 1) * at_once); ++i)
+            scorer.score(images, i, workspaces[worker], out);
+    });
+}
+
+/// score_each that makes workspaces and results.
+template <class Model, class T>
+Scores score_each(const Scorer<Model, T>& scorer, Batch<std::type_identity_t<T>> images, Executor& executor) {
+    Scores scores;
+    scores.count = scorer.count();
+    scores.score.resize(images.samples());
+    scores.reconstruction_error.resize(images.samples());
+    scores.cosine.resize(images.samples() * scorer.count());
+    std::vector<ScoringWorkspace<Model, T>> workspaces(executor.workers(), scorer.workspace());
+    score_each(scorer, images, executor, std::span(workspaces), {scores.score, scores.reconstruction_error, scores.cosine});
+    return scores;
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
