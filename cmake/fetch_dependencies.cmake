@@ -1,0 +1,15 @@
+# Sources of what is not installed. FETCHCONTENT_SOURCE_DIR_<NAME> takes a local copy instead.
+include(FetchContent)
+if(NOT TARGET Eigen3::Eigen)
+  set(EIGEN_BUILD_DOC OFF)
+  set(BUILD_TESTING OFF)
+  FetchContent_Declare(eigen GIT_REPOSITORY https://gitlab.com/libeigen/eigen.git GIT_TAG 3.4.0 GIT_SHALLOW TRUE)
+  FetchContent_MakeAvailable(eigen)
+endif()
+if(NOT TARGET xtensor)
+  FetchContent_Declare(xtl GIT_REPOSITORY https://github.com/xtensor-stack/xtl.git GIT_TAG 0.7.5 GIT_SHALLOW TRUE)
+  FetchContent_Declare(xtensor GIT_REPOSITORY https://github.com/xtensor-stack/xtensor.git GIT_TAG 0.24.7 GIT_SHALLOW TRUE)
+  FetchContent_MakeAvailable(xtl xtensor)
+endif()
+# A fetched target belongs to no export set, so the package cannot name it.
+set(GRADCON_INSTALL OFF)
