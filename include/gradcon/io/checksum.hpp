@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace gradcon::io {
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
 /// CRC-64/XZ of bytes that arrive piece by piece: every error of up to 64 consecutive bits is found.
 class Crc64 {
@@ -74,4 +74,4 @@ inline void verify_checksum(const Safetensors& file) {
         throw FileError(message(file.path(), ": damaged: the content's checksum is ", found, ", the file states ", stated->second));
 }
 
-} // namespace gradcon::io
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io

@@ -1,11 +1,13 @@
 #pragma once
 
+#include "gradcon/simd.hpp"
+
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <string_view>
 
-namespace gradcon::io {
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
 static_assert(std::endian::native == std::endian::little, "tensor files are little endian, and so must the machine be");
 
@@ -32,4 +34,4 @@ inline bool parse_dtype(std::string_view name, DType& dtype) {
     return false;
 }
 
-} // namespace gradcon::io
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gradcon/error.hpp"
+#include "gradcon/simd.hpp"
 
 #include <cerrno>
 #include <cstddef>
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace gradcon::io {
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
 /// The whole content of a file. @throws FileError when it is missing, a folder, or cannot be read to its end
 inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
@@ -67,4 +68,4 @@ inline void replace_file(const std::filesystem::path& path, std::span<const std:
     }
 }
 
-} // namespace gradcon::io
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io

@@ -23,7 +23,7 @@
 // The safetensors format: 8 bytes with the header's length (little endian), the header (JSON: for each tensor its dtype,
 // shape and place; under "__metadata__" strings), then the tensors' bytes. Reading trusts nothing: each size is checked
 // against the bytes that are there before anything of that size is allocated.
-namespace gradcon::io {
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
 struct SafetensorsEntry {
     std::string name;
@@ -240,4 +240,4 @@ inline std::vector<std::byte> serialize_safetensors(std::span<const TensorToWrit
     return file;
 }
 
-} // namespace gradcon::io
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io

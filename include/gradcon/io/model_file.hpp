@@ -1,0 +1,189 @@
+#pragma once
+
+#include "gradcon/constraint/gradcon.hpp"
+#include "gradcon/io/checksum.hpp"
+#include "gradcon/io/layers.hpp"
+#include "gradcon/io/parameters.hpp"
+#include "gradcon/nn/autoencoder.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+// A trained detector as one safetensors file: parameters (names and layouts of PyTorch: see parameters.hpp), the exact
+// reference gradients "ref.0", "ref.1", ... (F64, in the layouts of their weights), and as metadata
+//     format            "gradcon"                   format_version    "1"
+//     encoder, decoder  lists of layers, as JSON    policy            options, monitored tensors, number of updates, as JSON
+//     checksum          CRC-64 over all of that and the tensors
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+
+inline constexpr unsigned model_format_version = 1;
+
+namespace detail {
+inline constexpr std::array<const char*, 2> reference_of_names{"total_loss", "reconstruction_loss"};
+inline constexpr std::array<const char*, 2> averaging_names{"running_mean", "exponential"};
+
+template <class Tree>
+Json describe_policy(const GradCon<Tree>& policy) {
+    const GradConOptions& o = policy.options();
+    return {{"alpha", o.alpha},
+            {"beta", o.beta},
+            {"reference_of", reference_of_names[static_cast<std::size_t>(o.reference_of)]},
+            {"averaging", averaging_names[static_cast<std::size_t>(o.averaging)]},
+            {"decay", o.decay},
+            {"monitored", policy.names()},
+            {"updates", policy.reference().updates()}};
+}
+
+template <class Enum, std::size_t N>
+Enum parse_choice(const Json& json, const std::array<const char*, N>& names) {
+    for (std::size_t i = 0; i < N; ++i)
+        if (json == names[i]) return static_cast<Enum>(i);
+    throw ValueError("unknown choice " + json.dump());
+}
+
+inline Json parse_metadata(const Safetensors& file, const std::string& key) {
+    const auto found = file.metadata().find(key);
+    if (found == file.metadata().end()) throw FileError(file.path() + ": not a gradcon model: metadata lacks " + key);
+    // Deeply nested text must not exhaust the stack: no description needs more than a handful of levels.
+    int depth = 0;
+    const Json json = Json::parse(
+        found->second,
+        [&](int level, Json::parse_event_t, Json&) { return depth = std::max(depth, level), level < 8; }, false);
+    if (json.is_discarded() || depth >= 8) throw FileError(file.path() + ": metadata " + key + " is not valid JSON");
+    return json;
+}
+
+/// Checks what every gradcon model has before anything in it is believed.
+inline void check_format(const Safetensors& file) {
+    const auto metadata = [&](const char* key) {
+        const auto found = file.metadata().find(key);
+        return found == file.metadata().end() ? std::string() : found->second;
+    };
+    if (metadata("format") != "gradcon") throw FileError(file.path() + ": not a gradcon model: metadata lacks format = gradcon");
+    const std::string text = metadata("format_version");
+    unsigned version = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+    if (error != std::errc{} || end != text.data() + text.size() || version == 0)
+        throw FileError(file.path() + ": format_version must be a positive whole number; it is " + text);
+    if (version > model_format_version)
+        throw FileError(message(file.path(), ": format version ", version, " is newer than this library, which reads up to ", model_format_version));
+    verify_checksum(file);
+}
+
+/// A policy for this decoder with the file's options and reference.
+template <class Decoder>
+GradCon<Decoder> read_policy(const Safetensors& file, const Decoder& decoder, std::set<std::string>& names_read) {
+    const Json json = parse_metadata(file, "policy");
+    try {
+        const GradConOptions options{.alpha = json.at("alpha").get<double>(),
+                                     .beta = json.at("beta").get<double>(),
+                                     .reference_of = parse_choice<ReferenceOf>(json.at("reference_of"), reference_of_names),
+                                     .averaging = parse_choice<Averaging>(json.at("averaging"), averaging_names),
+                                     .decay = json.at("decay").get<double>()};
+        const auto names = json.at("monitored").get<std::vector<std::string>>();
+        GradCon<Decoder> policy(decoder, options, [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
+        if (policy.names() != names) throw ValueError("it monitors tensors that the decoder has not: " + json.at("monitored").dump());
+        std::vector<std::vector<double>> means;
+        std::size_t index = 0;
+        for_each_tensor(
+            [&](const auto& tensor) {
+                if (means.size() == policy.count() || policy.monitored()[means.size()] != index++) return;
+                const std::string name = "ref." + std::to_string(means.size());
+                means.push_back(from_pytorch<double>(file, name, tensor));
+                names_read.insert(name);
+            },
+            decoder);
+        policy.reference().restore(means, json.at("updates").get<std::uint64_t>());
+        return policy;
+    } catch (const Json::exception& error) {
+        throw FileError(file.path() + ": policy: " + error.what());
+    } catch (const ValueError& error) {
+        throw FileError(file.path() + ": policy: " + error.what());
+    }
+}
+
+inline void refuse_extra(const Safetensors& file, const std::set<std::string>& names_read) {
+    for (const auto& entry : file.entries())
+        if (!names_read.contains(entry.name)) throw FileError(file.path() + ": unexpected tensor " + entry.name);
+}
+} // namespace detail
+
+/// Writes a trained detector; a file that was there is replaced at once or, on any error, not at all.
+/// @throws FileError when the file cannot be written (then the old one is untouched)
+template <class Model, class Params, class Decoder>
+void save_model(const std::filesystem::path& path, const Model& model, const Params& params, const GradCon<Decoder>& policy) {
+    std::vector<TensorToWrite> tensors;
+    append_parameters(params, "", tensors);
+    std::size_t index = 0, i = 0;
+    for_each_tensor(
+        [&](const auto& tensor) {
+            if (i == policy.count() || policy.monitored()[i] != index++) return;
+            tensors.push_back(to_pytorch("ref." + std::to_string(i), tensor, policy.reference().exact(i)));
+            ++i;
+        },
+        params.decoder);
+    std::map<std::string, std::string> metadata{{"format", "gradcon"},
+                                                {"format_version", std::to_string(model_format_version)},
+                                                {"encoder", describe(model.encoder).dump()},
+                                                {"decoder", describe(model.decoder).dump()},
+                                                {"policy", detail::describe_policy(policy).dump()}};
+    add_checksum(metadata, tensors);
+    replace_file(path, serialize_safetensors(tensors, metadata));
+}
+
+/// Reads a detector into a model that is given, whose layers must be the file's. Number types may differ.
+/// @throws FileError that names what is wrong; params and policy are then as before
+template <class Model, class Params, class Decoder>
+void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Decoder>& policy) {
+    const Safetensors file = read_safetensors(path);
+    detail::check_format(file);
+    const auto compare = [&](const char* part, const Json& ours) {
+        if (const Json theirs = detail::parse_metadata(file, part); theirs != ours)
+            throw FileError(message(file.path(), ": its ", part, " is ", theirs.dump(), ", the model's ", ours.dump()));
+    };
+    compare("encoder", describe(model.encoder));
+    compare("decoder", describe(model.decoder));
+    std::set<std::string> names;
+    Params read = params;
+    read_parameters(file, "", read, names);
+    auto read_policy = detail::read_policy(file, read.decoder, names);
+    detail::refuse_extra(file, names);
+    params = std::move(read);
+    policy = std::move(read_policy);
+}
+
+/// A detector whose network the file describes.
+template <class T>
+struct Detector {
+    using Model = Autoencoder<Chain, Chain>;
+    Model model;
+    typename Model::template Params<T> params;
+    GradCon<typename Chain::template Params<T>> policy;
+};
+
+/// Reads a detector of any network made of the shipped layers. @throws FileError that names what is wrong
+template <class T>
+Detector<T> load_model(const std::filesystem::path& path) {
+    const Safetensors file = read_safetensors(path);
+    detail::check_format(file);
+    const Autoencoder model{read_chain(file, "down.", detail::parse_metadata(file, "encoder")),
+                            read_chain(file, "up.", detail::parse_metadata(file, "decoder"))};
+    Rng rng;
+    auto params = model.template init<T>(rng);
+    std::set<std::string> names;
+    read_parameters(file, "", params, names);
+    auto policy = detail::read_policy(file, params.decoder, names);
+    detail::refuse_extra(file, names);
+    return {model, std::move(params), std::move(policy)};
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
