@@ -15,9 +15,9 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
 /// Where scores of N images go, in the caller's memory; an empty span is not written.
 struct ScoreOutput {
-    std::span<double> score;                // N: mse + beta * (-mean cosine); higher is more anomalous
-    std::span<double> reconstruction_error; // N: mean squared error
-    std::span<double> cosine;               // N x count(): alignment of each monitored tensor
+    std::span<double> score{};                // N: mse + beta * (-mean cosine); higher is more anomalous
+    std::span<double> reconstruction_error{}; // N: mean squared error
+    std::span<double> cosine{};               // N x count(): alignment of each monitored tensor
 };
 
 /// Scores in memory of their own.

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "gradcon/kernels/tile.hpp"
+#include "gradcon/tensor.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+// What a strided convolution's window touches, in memory and by definition; the fast maps are in conv2d.hpp.
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+
+struct Window {
+    Index kernel, stride, padding;
+};
+
+/// One image's extents.
+struct Extent {
+    Index height, width, channels;
+    Index size() const { return height * width * channels; }
+};
+
+template <class T>
+Extent extent(const TensorView<T, 4>& images) {
+    return {static_cast<Index>(images.shape(1)), static_cast<Index>(images.shape(2)), static_cast<Index>(images.shape(3))};
+}
+
+/// A copy of large images with `padding` zero columns on the left and enough on the right that no tap falls outside;
+/// rows are not padded: the loops leave out the taps above and below the image.
+template <class T>
+struct Padded {
+    AlignedVector<T> values;
+    Extent extent{}; // of the image; a row of `values` has `pitch` positions
+    Index pitch = 0;
+
+    Index sample_size() const { return extent.height * pitch * extent.channels; }
+};
+
+template <class T>
+void pad(const Window& window, Batch<T> large, Index small_width, Padded<T>& padded) {
+    const Extent e = extent(large);
+    const Index pitch = std::max((small_width - 1) * window.stride + window.kernel, window.padding + e.width);
+    const Index row = e.width * e.channels, padded_row = pitch * e.channels, left = window.padding * e.channels;
+    const Index rows = static_cast<Index>(large.samples()) * e.height;
+    padded.extent = e;
+    padded.pitch = pitch;
+    padded.values.resize(static_cast<std::size_t>(rows * padded_row));
+    for (Index r = 0; r < rows; ++r) {
+        T* to = padded.values.data() + r * padded_row;
+        std::fill(to, to + left, T{});
+        std::copy(large.data() + r * row, large.data() + (r + 1) * row, to + left);
+        std::fill(to + left + row, to + padded_row, T{});
+    }
+}
+
+/// Taps that reach an output of phase `r` (its coordinate plus padding, modulo the stride).
+inline Index taps_of_phase(const Window& window, Index r) {
+    return r < window.kernel ? (window.kernel - r + window.stride - 1) / window.stride : 0;
+}
+
+/// The definition, tap by tap: what all three maps are tested against.
+/// @param f called as f(large offset, small offset, weight offset) for every pair of positions that a tap joins
+template <class F>
+void for_each_tap(const Window& window, const Extent& large, const Extent& small, F&& f) {
+    for (Index oy = 0; oy < small.height; ++oy)
+        for (Index ox = 0; ox < small.width; ++ox)
+            for (Index ky = 0; ky < window.kernel; ++ky)
+                for (Index kx = 0; kx < window.kernel; ++kx) {
+                    const Index iy = oy * window.stride - window.padding + ky, ix = ox * window.stride - window.padding + kx;
+                    if (iy < 0 || ix < 0 || iy >= large.height || ix >= large.width) continue;
+                    f((iy * large.width + ix) * large.channels, (oy * small.width + ox) * small.channels,
+                      (ky * window.kernel + kx) * large.channels * small.channels);
+                }
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels

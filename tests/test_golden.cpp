@@ -1,0 +1,172 @@
+// Training and scoring against PyTorch: tests/golden/*.safetensors and, where it is there, every file of the folder that
+// GRADCON_GOLDEN_DIR names (default: ../shared/golden beside the project).
+#include "random_tensors.hpp"
+
+#include <gradcon/io/parameters.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+using namespace gradcon;
+
+namespace {
+
+/// The largest error of each kind, and what it may be.
+struct Worst {
+    double loss = 0, gradient = 0, parameters = 0, reference = 0, cosine = 0, score = 0;
+};
+
+/// N x C x H x W, as PyTorch has it, to N x H x W x C.
+template <class T>
+Tensor<T, 4> from_nchw(const std::vector<T>& values, std::size_t n, std::size_t c, std::size_t h, std::size_t w) {
+    Tensor<T, 4> images;
+    images.resize({n, h, w, c});
+    for (std::size_t s = 0; s < n; ++s)
+        for (std::size_t k = 0; k < c; ++k)
+            for (std::size_t p = 0; p < h * w; ++p) images.data()[(s * h * w + p) * c + k] = values[(s * c + k) * h * w + p];
+    return images;
+}
+
+double relative(double found, double expected) { return std::abs(found - expected) / std::max(std::abs(expected), 1e-300); }
+
+template <class T, class Model>
+Worst replay(const io::Safetensors& file, const Model& model) {
+    Worst worst;
+    const auto x_shape = file.at("x").shape;
+    const std::size_t batches = x_shape[0], c = x_shape[2], h = x_shape[3], w = x_shape[4];
+    const auto x = from_nchw(file.values<T>("x"), batches * x_shape[1], c, h, w);
+    const auto recon_loss = file.values<double>("recon_loss"), grad_loss = file.values<double>("grad_loss"),
+               total_loss = file.values<double>("total_loss");
+    std::vector<double> sizes(recon_loss.size(), static_cast<double>(x_shape[1]));
+    if (file.find("batch_sizes")) sizes = file.values<double>("batch_sizes");
+
+    Rng rng(1);
+    auto params = model.template init<T>(rng);
+    io::read_parameters(file, "init.", params);
+    GradCon policy{params.decoder, {.alpha = 0.03, .beta = 0.12}};
+    Adam adam{params, {.learning_rate = 1e-3}};
+    TrainingWorkspace<Model, T> workspace(params);
+    SerialExecutor serial;
+    for (std::size_t step = 0; step < recon_loss.size(); ++step) {
+        const Batch<T> batch = Batch<T>(x).slice(step % batches * x_shape[1], static_cast<std::size_t>(sizes[step]));
+        const Losses losses = train_step<Model, T>(model, params, policy, adam, batch, workspace, serial);
+        worst.loss = std::max({worst.loss, relative(losses.reconstruction, recon_loss[step]), relative(losses.total, total_loss[step])});
+        if (step > 0) worst.loss = std::max(worst.loss, relative(losses.alignment, grad_loss[step]));
+        else CHECK(losses.alignment == 0);
+        const std::string prefix = "step" + std::to_string(step) + ".grad.";
+        if (!file.find(prefix + "down.0.weight")) continue;
+        auto expected = params;
+        io::read_parameters(file, prefix, expected);
+        for_each_named_tensor(
+            [&](const std::string& name, const auto& ours, const auto& theirs) {
+                const double error = relative_error(elements(ours), elements(theirs));
+                INFO("step ", step, " ", name);
+                CHECK(error < 1e-5);
+                worst.gradient = std::max(worst.gradient, error);
+            },
+            workspace.gradient, expected);
+    }
+    auto expected = params;
+    io::read_parameters(file, "final.", expected);
+    for_each_tensor([&](const auto& ours, const auto& theirs) { worst.parameters = std::max(worst.parameters, relative_error(elements(ours), elements(theirs))); },
+                    params, expected);
+    std::size_t i = 0, index = 0;
+    for_each_tensor(
+        [&](const auto& tensor) {
+            if (i == policy.count() || policy.monitored()[i] != index++) return;
+            const auto reference = io::from_pytorch<double>(file, "ref." + std::to_string(i), tensor);
+            worst.reference = std::max(worst.reference, relative_error(policy.reference().exact(i), reference));
+            ++i;
+        },
+        params.decoder);
+
+    // Scoring starts from the file's final state, so that its errors are its own.
+    std::vector<std::vector<double>> means;
+    index = 0;
+    for_each_tensor(
+        [&](const auto& tensor) {
+            if (means.size() == policy.count() || policy.monitored()[means.size()] != index++) return;
+            means.push_back(io::from_pytorch<double>(file, "ref." + std::to_string(means.size()), tensor));
+        },
+        params.decoder);
+    policy.reference().restore(means, recon_loss.size());
+    const Scorer scorer{model, expected, policy};
+    const auto test_shape = file.at("test.x").shape;
+    const auto test = from_nchw(file.values<T>("test.x"), test_shape[0], c, h, w);
+    const auto mse = file.values<double>("test.mse"), cosines = file.values<double>("test.cos"), score = file.values<double>("test.score");
+    const Scores scores = score_each(scorer, Batch<T>(test), serial);
+    for (std::size_t n = 0; n < score.size(); ++n) {
+        worst.score = std::max({worst.score, std::abs(scores.score[n] + score[n]), std::abs(scores.reconstruction_error[n] - mse[n])});
+        for (std::size_t k = 0; k < 4; ++k) worst.cosine = std::max(worst.cosine, std::abs(scores.cosine[n * 4 + k] - cosines[n * 4 + k]));
+    }
+    return worst;
+}
+
+template <class Model>
+void compare(const io::Safetensors& file, const Model& model) {
+    const std::string name = std::filesystem::path(file.path()).filename().string();
+    const auto report = [&](const char* type, const Worst& w) {
+        std::printf("golden %s %s: worst errors: loss %.1e  gradient %.1e  final parameters %.1e  reference %.1e  cosine %.1e  score %.1e\n",
+                    name.c_str(), type, w.loss, w.gradient, w.parameters, w.reference, w.cosine, w.score);
+    };
+    const Worst single = replay<float>(file, model);
+    report("float", single);
+    CHECK(single.loss < 1e-6);
+    CHECK(single.gradient < 1e-5);
+    CHECK(single.parameters < 2e-6);
+    CHECK(single.reference < 1e-5);
+    CHECK(single.cosine < 1e-5);
+    CHECK(single.score < 1e-6);
+    // In double what remains is the file's own rounding: its tensors are float32, and so may be its losses.
+    const Worst exact = replay<double>(file, model);
+    report("double", exact);
+    CHECK(exact.loss < 1e-6);
+    CHECK(exact.gradient < 1e-5);
+    CHECK(exact.parameters < 2e-6);
+    CHECK(exact.cosine < 1e-5);
+    CHECK(exact.score < 1e-6);
+}
+
+void compare(const std::filesystem::path& path) {
+    const auto file = io::read_safetensors(path);
+    INFO(path.string());
+    if (!file.find("init.down.0.weight") || file.find("eps")) {
+        std::printf("golden %s: skipped, of a kind that is not known here (%s)\n", path.filename().c_str(), file.find("eps") ? "VAE" : "no encoder");
+        return;
+    }
+    const auto width = [&](const char* layer) { return file.at(std::string("init.down.") + layer + ".weight").shape[0]; };
+    const std::size_t c = file.at("init.down.0.weight").shape[1], w0 = width("0"), w1 = width("2"), w2 = width("4"), w3 = width("6");
+    if (w0 == 32 && w1 == 32 && w2 == 64 && w3 == 64) return compare(file, models::paper_cae(c));
+    const auto down = [](std::size_t in, std::size_t out) { return Conv2d{in, out, {.kernel_size = 4, .stride = 2, .padding = 2}}; };
+    const auto up = [](std::size_t in, std::size_t out, std::size_t padding) {
+        return ConvTranspose2d{in, out, {.kernel_size = 4, .stride = 2, .padding = padding}};
+    };
+    compare(file, Autoencoder{Chain{{down(c, w0), ReLU{}, down(w0, w1), ReLU{}, down(w1, w2), ReLU{}, down(w2, w3), ReLU{}}},
+                              Chain{{up(w3, w2, 2), ReLU{}, up(w2, w1, 1), ReLU{}, up(w1, w0, 2), ReLU{}, up(w0, c, 1), Sigmoid{}}}});
+}
+
+} // namespace
+
+TEST_SUITE("golden") {
+    TEST_CASE("training steps and scores equal PyTorch's: own narrow autoencoder") { compare(GRADCON_TESTS_DIR "/golden/cae-narrow.safetensors"); }
+
+    TEST_CASE("training steps and scores equal PyTorch's: every file of GRADCON_GOLDEN_DIR") {
+        const char* named = std::getenv("GRADCON_GOLDEN_DIR");
+        const std::filesystem::path folder = named ? named : GRADCON_TESTS_DIR "/../../shared/golden";
+        if (!std::filesystem::is_directory(folder)) {
+            std::printf("golden: no folder %s\n", folder.c_str());
+            REQUIRE(named == nullptr);
+            return;
+        }
+        std::vector<std::filesystem::path> files;
+        for (const auto& entry : std::filesystem::directory_iterator(folder))
+            if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+        std::ranges::sort(files);
+        for (const auto& file : files) compare(file);
+    }
+}

@@ -1,0 +1,210 @@
+// The objective and its gradient with the second-order term, against two oracles: dual numbers and central differences.
+#include "naive_autoencoder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace gradcon;
+
+namespace {
+
+using Model = Autoencoder<Chain, Chain>;
+using Params = Model::Params<double>;
+using Policy = GradCon<Chain::Params<double>>;
+
+Conv2d conv(std::size_t in, std::size_t out) { return {in, out, {.kernel_size = 4, .stride = 2, .padding = 2}}; }
+ConvTranspose2d back(std::size_t in, std::size_t out, std::array<std::size_t, 2> output_padding) {
+    return {in, out, {.kernel_size = 4, .stride = 2, .padding = 2, .output_padding = output_padding}};
+}
+/// 7 x 10 to 4 x 6 to 3 x 4 and back; smooth, so that central differences hold everywhere.
+Model smooth() {
+    return {Chain{{conv(2, 5), Tanh{}, conv(5, 3), Tanh{}}}, Chain{{back(3, 5, {0, 0}), Tanh{}, back(5, 2, {1, 0}), Sigmoid{}}}};
+}
+Model with_relu() {
+    return {Chain{{conv(2, 5), ReLU{}, conv(5, 3), ReLU{}}}, Chain{{back(3, 5, {0, 0}), ReLU{}, back(5, 2, {1, 0}), Sigmoid{}}}};
+}
+
+struct Setting {
+    Model model;
+    Rng rng{3};
+    Params params;
+    Policy policy;
+    Tensor<double, 4> images;
+    TrainingWorkspace<Model, double> workspace;
+    SerialExecutor serial;
+
+    explicit Setting(const Model& m, const GradConOptions& options = {.alpha = 0.3})
+        : model(m), params(model.init<double>(rng)), policy(params.decoder, options), images(random_images<double>({11, 7, 10, 2}, rng)),
+          workspace(params) {}
+
+    Losses objective() { return gradcon::objective<Model, double>(model, params, policy, images, workspace, serial); }
+    void some_updates() {
+        for (int i = 0; i < 3; ++i) {
+            auto reference = zeros_like(params.decoder);
+            randomize(reference, rng);
+            policy.update(reference);
+        }
+    }
+};
+
+/// dJ/dtheta by dual numbers: the gradient of L at theta + epsilon * alpha * u is dL/dtheta + epsilon * alpha * H u.
+Params oracle(Setting& s) {
+    NaiveAutoencoder<double> plain(s.model, s.params);
+    plain.loss_and_gradient(s.images);
+    auto g = zeros_like(s.params.decoder), u = zeros_like(s.params.decoder);
+    const std::size_t first = 2 * 2; // tensors of the encoder
+    std::size_t i = first;
+    for_each_tensor([&](auto& tensor) { std::ranges::copy(*plain.gradients()[i++], tensor.data()); }, g);
+    s.policy.add_penalty_gradient(g, u);
+
+    NaiveAutoencoder<Dual> dual(s.model, s.params);
+    i = first;
+    for_each_tensor(
+        [&](const auto& tensor) {
+            auto& p = *dual.parameters()[i++];
+            for (std::size_t k = 0; k < p.size(); ++k) p[k].derivative = tensor.data()[k];
+        },
+        u);
+    dual.loss_and_gradient(s.images);
+    Params total = zeros_like(s.params);
+    i = 0;
+    for_each_tensor(
+        [&](auto& tensor) {
+            const auto& gradient = *dual.gradients()[i++];
+            for (std::size_t k = 0; k < gradient.size(); ++k)
+                tensor.data()[k] = gradient[k].value + s.policy.options().alpha * gradient[k].derivative;
+        },
+        total);
+    return total;
+}
+
+void check_oracle(Setting& s) {
+    s.objective();
+    const Params expected = oracle(s);
+    for_each_named_tensor(
+        [&](const std::string& name, const auto& ours, const auto& theirs) {
+            INFO(name);
+            CHECK(relative_error(elements(ours), elements(theirs)) < 1e-12);
+        },
+        s.workspace.gradient, expected);
+}
+
+} // namespace
+
+TEST_SUITE("objective") {
+    TEST_CASE("gradient with the second-order term equals dual numbers to 1e-12, every tensor") {
+        for (const Model& model : {smooth(), with_relu()}) {
+            Setting s(model);
+            s.some_updates();
+            check_oracle(s);
+        }
+    }
+
+    TEST_CASE("and for a policy that watches all tensors, or one") {
+        Setting s(smooth());
+        s.policy = Policy(s.params.decoder, {.alpha = 0.3}, monitor::all_tensors);
+        s.some_updates();
+        check_oracle(s);
+        s.policy = Policy(s.params.decoder, {.alpha = 0.3}, [](const TensorInfo& t) { return t.name == "2.weight"; });
+        CHECK(s.policy.count() == 1);
+        s.some_updates();
+        check_oracle(s);
+    }
+
+    TEST_CASE("gradient of J equals central differences to 1e-7 along random directions and single parameters") {
+        Setting s(smooth());
+        s.some_updates();
+        s.objective();
+        const Params gradient = s.workspace.gradient, start = s.params;
+        const auto slope = [&](const Params& direction) {
+            constexpr double step = 1e-5; // error of order step^2 |J'''| and 1e-16 / step: both near 1e-11
+            s.params = start;
+            axpy(step, direction, s.params);
+            const double after = s.objective().total;
+            axpy(-2 * step, direction, s.params);
+            const double before = s.objective().total;
+            s.params = start;
+            return (after - before) / (2 * step);
+        };
+        for (int i = 0; i < 8; ++i) {
+            Params direction = zeros_like(start);
+            randomize(direction, s.rng);
+            const double expected = slope(direction), found = dot(gradient, direction);
+            CHECK(std::abs(found - expected) <= 1e-7 * std::abs(expected));
+        }
+        std::size_t tensor = 0;
+        for_each_named_tensor(
+            [&](const std::string& name, const auto& g) {
+                Params direction = zeros_like(start);
+                const std::size_t element = random_index(s.rng, g.size());
+                std::size_t at = 0;
+                for_each_tensor([&](auto& d) { if (at++ == tensor) d.data()[element] = 1; }, direction);
+                INFO(name, " ", element);
+                CHECK(std::abs(g.data()[element] - slope(direction)) <= 1e-7 * norm(gradient));
+                ++tensor;
+            },
+            gradient);
+    }
+
+    TEST_CASE("the first iteration has no penalty, and alpha = 0 none in the gradient") {
+        Setting s(with_relu());
+        const Losses first = s.objective();
+        CHECK(first.alignment == 0);
+        CHECK(first.total == first.reconstruction);
+        NaiveAutoencoder<double> plain(s.model, s.params);
+        CHECK(plain.loss_and_gradient(s.images) == doctest::Approx(first.reconstruction).epsilon(1e-13));
+        check_oracle(s);
+        Setting none(with_relu(), {.alpha = 0});
+        none.some_updates();
+        CHECK(none.objective().alignment != 0);
+        check_oracle(none);
+    }
+
+    TEST_CASE("evaluate gives the objective's losses") {
+        Setting s(with_relu());
+        s.some_updates();
+        const Losses a = s.objective(), b = evaluate<Model, double>(s.model, s.params, s.policy, s.images, s.workspace, s.serial);
+        CHECK(a.total == b.total);
+        CHECK(a.alignment == b.alignment);
+        CHECK(a.total == a.reconstruction + 0.3 * a.alignment);
+    }
+
+    TEST_CASE("train_step feeds the reference with the total gradient, or with the reconstruction gradient") {
+        for (const auto of : {ReferenceOf::total_loss, ReferenceOf::reconstruction_loss}) {
+            Setting s(with_relu(), {.alpha = 0.3, .reference_of = of});
+            Adam adam{s.params, {}};
+            train_step<Model, double>(s.model, s.params, s.policy, adam, s.images, s.workspace, s.serial);
+            train_step<Model, double>(s.model, s.params, s.policy, adam, s.images, s.workspace, s.serial);
+            const std::vector<double> first(s.policy.reference().exact(0).begin(), s.policy.reference().exact(0).end());
+            train_step<Model, double>(s.model, s.params, s.policy, adam, s.images, s.workspace, s.serial);
+            const auto& used = std::get<ConvTranspose2d::Params<double>>((of == ReferenceOf::total_loss ? s.workspace.gradient.decoder
+                                                                                                        : s.workspace.reconstruction_gradient)
+                                                                             .layers[0])
+                                   .weight;
+            for (std::size_t k = 0; k < first.size(); k += 17)
+                CHECK(s.policy.reference().exact(0)[k] == doctest::Approx((2 * first[k] + used.data()[k]) / 3).epsilon(1e-12));
+            CHECK(s.policy.reference().updates() == 3);
+        }
+    }
+
+    TEST_CASE("bits do not depend on the number of threads") {
+        Setting one(with_relu());
+        one.some_updates();
+        one.objective();
+        for (const std::size_t threads : {2U, 3U, 8U}) {
+            ThreadPool pool(threads);
+            TrainingWorkspace<Model, double> workspace(one.params);
+            objective<Model, double>(one.model, one.params, one.policy, one.images, workspace, pool);
+            for_each_tensor([](const auto& a, const auto& b) { CHECK(std::equal(a.begin(), a.end(), b.begin())); }, one.workspace.gradient,
+                            workspace.gradient);
+        }
+    }
+
+    TEST_CASE("no images, and images of another size, are refused") {
+        Setting s(smooth());
+        const Tensor<double, 4> none(std::array<std::size_t, 4>{0, 7, 10, 2}), odd(std::array<std::size_t, 4>{1, 8, 10, 2});
+        CHECK_THROWS_AS((objective<Model, double>(s.model, s.params, s.policy, none, s.workspace, s.serial)), ShapeError);
+        CHECK_THROWS_AS((objective<Model, double>(s.model, s.params, s.policy, odd, s.workspace, s.serial)), ShapeError);
+    }
+}

@@ -1,0 +1,174 @@
+#include "count_allocations.hpp"
+#include "random_tensors.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace gradcon;
+
+namespace {
+
+template <class T, class Model>
+struct Trained {
+    Model model;
+    Rng rng{9};
+    typename Model::template Params<T> params;
+    GradCon<decltype(params.decoder)> policy;
+    Tensor<T, 4> images;
+    SerialExecutor serial;
+
+    Trained(const Model& m, const Shape& shape)
+        : model(m), params(model.template init<T>(rng)), policy(params.decoder, {.beta = 0.7}), images(random_images<T>(shape, rng)) {
+        Adam adam{params, {}};
+        fit(model, params, policy, adam, images, rng, {.epochs = 2, .batch_size = 8});
+    }
+};
+template <class Model>
+auto trained(const Model& model, const Shape& shape) {
+    return Trained<float, Model>(model, shape);
+}
+template <class T = float>
+auto trained_cae() {
+    return Trained<T, Autoencoder<Chain, Chain>>(models::cae({.height = 9, .width = 12, .channels = 2, .widths = {4, 5}}), {21, 9, 12, 2});
+}
+
+} // namespace
+
+TEST_SUITE("score") {
+    TEST_CASE_TEMPLATE("a score is the loss of one image plus beta times the penalty of its own gradient", T, float, double) {
+        auto t = trained_cae<T>();
+        using Model = decltype(t.model);
+        const Scorer scorer{t.model, t.params, t.policy};
+        const Scores scores = score_each(scorer, t.images, t.serial);
+        TrainingWorkspace<Model, T> workspace(t.params);
+        const double tolerance = 1e3 * double{std::numeric_limits<T>::epsilon()};
+        for (std::size_t i = 0; i < 21; ++i) {
+            const Losses losses = evaluate<Model, T>(t.model, t.params, t.policy, Batch<T>(t.images).slice(i, 1), workspace, t.serial);
+            CHECK(scores.reconstruction_error[i] == doctest::Approx(losses.reconstruction).epsilon(tolerance));
+            CHECK(std::abs(scores.gradient(i) - losses.alignment) < tolerance);
+            CHECK(std::abs(scores.score[i] - (losses.reconstruction + 0.7 * losses.alignment)) < tolerance);
+            const auto alignments = t.policy.alignments(workspace.reconstruction_gradient);
+            for (std::size_t k = 0; k < scores.count; ++k)
+                CHECK(std::abs(scores.cosine[i * scores.count + k] - alignments[k].cosine) < tolerance);
+        }
+    }
+
+    TEST_CASE("an image's bits are the same alone, in a batch, and for 1, 2, 3 and 8 threads") {
+        auto t = trained_cae();
+        const Scorer scorer{t.model, t.params, t.policy};
+        const Scores all = score_each(scorer, t.images, t.serial);
+        for (const std::size_t threads : {1U, 2U, 3U, 8U}) {
+            ThreadPool pool(threads);
+            const Scores scores = score_each(scorer, t.images, pool);
+            CHECK(scores.score == all.score);
+            CHECK(scores.cosine == all.cosine);
+        }
+        for (std::size_t i = 0; i < 21; i += 5) {
+            const Scores alone = score_each(scorer, Batch<float>(t.images).slice(i, 1), t.serial);
+            CHECK(alone.score[0] == all.score[i]);
+        }
+    }
+
+    TEST_CASE("nothing is allocated once the workspaces are warm") {
+        auto t = trained_cae();
+        const Scorer scorer{t.model, t.params, t.policy};
+        auto paper = trained(models::paper_cae(1), {4, 28, 28, 1});
+        const Scorer paper_scorer{paper.model, paper.params, paper.policy};
+        ThreadPool pool(2);
+        const auto check = [&](const auto& s, const auto& images, Executor& executor) {
+            std::vector<double> score(images.shape()[0]), error(score.size()), cosines(score.size() * s.count());
+            std::vector workspaces(executor.workers(), s.workspace());
+            for (auto& w : workspaces) s.score(Batch<float>(images), 0, w, {score, error, cosines});
+            const std::size_t before = allocations;
+            score_each(s, images, executor, std::span(workspaces), {score, error, cosines});
+            s.score(Batch<float>(images), 1, workspaces[0], {score, {}, {}});
+            CHECK(allocations == before);
+            const std::vector<int> proof(3); // that the counter counts
+            CHECK(allocations > before);
+        };
+        check(scorer, t.images, t.serial);
+        check(scorer, t.images, pool);
+        check(paper_scorer, paper.images, pool);
+    }
+
+    TEST_CASE("outputs are written where the caller says, and only what is asked for") {
+        auto t = trained_cae();
+        const Scorer scorer{t.model, t.params, t.policy};
+        std::vector workspaces(1, scorer.workspace());
+        std::vector<double> score(21), error(21), wrong(20);
+        score_each(scorer, t.images, t.serial, std::span(workspaces), {.score = score});
+        score_each(scorer, t.images, t.serial, std::span(workspaces), {.reconstruction_error = error});
+        const Scores all = score_each(scorer, t.images, t.serial);
+        CHECK(score == all.score);
+        CHECK(error == all.reconstruction_error);
+        CHECK(throws_naming<ValueError>([&] { score_each(scorer, t.images, t.serial, std::span(workspaces), {.score = wrong}); }, {"21", "20"}));
+        CHECK(throws_naming<ValueError>([&] { score_each(scorer, t.images, t.serial, std::span(workspaces).first(0), {.score = score}); },
+                                        {"1 workers"}));
+    }
+
+    TEST_CASE("one workspace serves images of several sizes") {
+        const Autoencoder model{Chain{{Conv2d{1, 3, {.kernel_size = 2, .stride = 2}}, Tanh{}}},
+                                Chain{{ConvTranspose2d{3, 1, {.kernel_size = 2, .stride = 2}}, Sigmoid{}}}};
+        auto t = trained(model, {6, 8, 8, 1});
+        const Scorer scorer{t.model, t.params, t.policy};
+        const auto large = random_images<float>({2, 10, 16, 1}, t.rng);
+        const Scores fresh = score_each(scorer, large, t.serial), small = score_each(scorer, t.images, t.serial);
+        std::vector workspaces(1, scorer.workspace());
+        std::vector<double> score(2), score_small(6);
+        score_each(scorer, t.images, t.serial, std::span(workspaces), {.score = score_small});
+        score_each(scorer, large, t.serial, std::span(workspaces), {.score = score});
+        CHECK(score == fresh.score);
+        score_each(scorer, t.images, t.serial, std::span(workspaces), {.score = score_small});
+        CHECK(score_small == small.score);
+    }
+
+    TEST_CASE("no images, a pixel that is not a number, values outside [0, 1], a perfect reconstruction") {
+        auto t = trained_cae();
+        const Scorer scorer{t.model, t.params, t.policy};
+        CHECK(score_each(scorer, Batch<float>(nullptr, {0, 9, 12, 2}), t.serial).score.empty());
+        auto spoiled = t.images;
+        spoiled.data()[0] = std::numeric_limits<float>::quiet_NaN();
+        const Scores scores = score_each(scorer, spoiled, t.serial), clean = score_each(scorer, t.images, t.serial);
+        CHECK(!is_finite(scores.score[0]));
+        CHECK(std::equal(scores.score.begin() + 1, scores.score.end(), clean.score.begin() + 1));
+        auto wild = t.images;
+        wild.data()[3] = -1e6F;
+        CHECK(is_finite(score_each(scorer, wild, t.serial).score[0]));
+
+        // All parameters zero: the Sigmoid gives 1/2 everywhere, and the gradient of an image of 1/2 is zero.
+        auto dead = t.params;
+        fill(dead, 0);
+        auto grey = t.images;
+        fill(grey, 0.5);
+        const Scores perfect = score_each(Scorer{t.model, dead, t.policy}, grey, t.serial);
+        CHECK(perfect.score[0] == 0);
+        CHECK(perfect.cosine[0] == 0);
+    }
+
+    TEST_CASE("images and policies that do not fit are refused") {
+        auto t = trained_cae();
+        const Scorer scorer{t.model, t.params, t.policy};
+        const auto other = random_images<float>({1, 9, 12, 1}, t.rng), odd = random_images<float>({1, 9, 11, 2}, t.rng);
+        CHECK_THROWS_AS(score_each(scorer, other, t.serial), ShapeError);
+        CHECK(throws_naming<ShapeError>([&] { score_each(scorer, odd, t.serial); }, {"1 x 9 x 11 x 2", "nearest"}));
+        const auto narrow = models::cae({.height = 9, .width = 12, .channels = 2, .widths = {4, 3}});
+        const auto narrow_params = narrow.init<float>(t.rng);
+        CHECK(throws_naming<ShapeError>([&] { Scorer(narrow, narrow_params, t.policy); }, {"0.weight"}));
+    }
+
+    TEST_CASE("many threads score with one scorer, each with a workspace of its own") {
+        auto t = trained_cae();
+        const Scorer scorer{t.model, t.params, t.policy};
+        const Scores all = score_each(scorer, t.images, t.serial);
+        std::vector<std::vector<double>> found(8, std::vector<double>(21));
+        std::vector<std::thread> threads;
+        for (auto& scores : found)
+            threads.emplace_back([&] {
+                auto workspace = scorer.workspace();
+                for (std::size_t i = 0; i < 21; ++i) scorer.score(Batch<float>(t.images), i, workspace, {.score = scores});
+            });
+        for (auto& thread : threads) thread.join();
+        for (const auto& scores : found) CHECK(scores == all.score);
+    }
+}
