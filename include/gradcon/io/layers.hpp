@@ -1,146 +1,148 @@
 #pragma once
 
+#include "gradcon/io/description.hpp"
 #include "gradcon/io/safetensors.hpp"
 #include "gradcon/nn/chain.hpp"
 #include "gradcon/nn/sequential.hpp"
 
-#include <nlohmann/json.hpp>
-
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <tuple>
-#include <type_traits>
-#include <utility>
+#include <variant>
 #include <vector>
 
-// The list of a network's layers as JSON, [{"type": "Conv2d", "in_channels": 1, ...}, ...], so that a model file tells
-// which network its parameters belong to, and can be loaded without knowing.
+// The list of a network's layers, [{"type": "Conv2d", "in_channels": 1, ...}, ...], so that a model file tells which
+// network its parameters belong to, and can be loaded without knowing.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
-using Json = nlohmann::json;
+inline Description describe(const Linear& l) {
+    return Description().with("type", "Linear").with("in_features", l.in_features()).with("out_features", l.out_features());
+}
 
-inline Json describe(const Linear& l) {
-    return {{"type", "Linear"}, {"in_features", l.in_features()}, {"out_features", l.out_features()}};
+namespace detail {
+template <class Convolution>
+Description describe_convolution(const char* type, const Convolution& l) {
+    return Description()
+        .with("type", type)
+        .with("in_channels", l.in_channels())
+        .with("out_channels", l.out_channels())
+        .with("kernel_size", l.options().kernel_size)
+        .with("stride", l.options().stride)
+        .with("padding", l.options().padding);
 }
-inline Json describe(const Conv2d& l) {
-    const auto& o = l.options();
-    return {{"type", "Conv2d"}, {"in_channels", l.in_channels()}, {"out_channels", l.out_channels()},
-            {"kernel_size", o.kernel_size}, {"stride", o.stride}, {"padding", o.padding}};
+} // namespace detail
+
+inline Description describe(const Conv2d& l) { return detail::describe_convolution("Conv2d", l); }
+inline Description describe(const ConvTranspose2d& l) {
+    const auto& extra = l.options().output_padding;
+    return detail::describe_convolution("ConvTranspose2d", l).with("output_padding", std::vector<std::uint64_t>(extra.begin(), extra.end()));
 }
-inline Json describe(const ConvTranspose2d& l) {
-    const auto& o = l.options();
-    return {{"type", "ConvTranspose2d"}, {"in_channels", l.in_channels()}, {"out_channels", l.out_channels()},
-            {"kernel_size", o.kernel_size}, {"stride", o.stride}, {"padding", o.padding}, {"output_padding", o.output_padding}};
+inline Description describe(const ReLU&) { return Description().with("type", "ReLU"); }
+inline Description describe(const LeakyReLU& l) {
+    return Description().with("type", "LeakyReLU").with("negative_slope", l.negative_slope);
 }
-inline Json describe(const ReLU&) { return {{"type", "ReLU"}}; }
-inline Json describe(const LeakyReLU& l) { return {{"type", "LeakyReLU"}, {"negative_slope", l.negative_slope}}; }
-inline Json describe(const Sigmoid&) { return {{"type", "Sigmoid"}}; }
-inline Json describe(const Tanh&) { return {{"type", "Tanh"}}; }
-inline Json describe(const Flatten&) { return {{"type", "Flatten"}}; }
-inline Json describe(const Unflatten& l) {
-    return {{"type", "Unflatten"}, {"height", l.height}, {"width", l.width}, {"channels", l.channels}};
+inline Description describe(const Sigmoid&) { return Description().with("type", "Sigmoid"); }
+inline Description describe(const Tanh&) { return Description().with("type", "Tanh"); }
+inline Description describe(const Flatten&) { return Description().with("type", "Flatten"); }
+inline Description describe(const Unflatten& l) {
+    return Description().with("type", "Unflatten").with("height", l.height).with("width", l.width).with("channels", l.channels);
 }
 
 /// A layer of the user's own; such a file loads only into a model that is given.
 template <class L>
-Json describe(const L&) { return {{"type", "own"}}; }
+Description describe(const L&) {
+    return Description().with("type", "own");
+}
 
 template <class... Layers>
-Json describe(const Sequential<Layers...>& sequential) {
-    Json list = Json::array();
+std::vector<Description> describe_layers(const Sequential<Layers...>& sequential) {
+    std::vector<Description> list;
     std::apply([&](const auto&... layer) { (list.push_back(describe(layer)), ...); }, sequential.layers());
     return list;
 }
 template <class... Layers>
-Json describe(const ChainOf<Layers...>& chain) {
-    Json list = Json::array();
-    for (const auto& any : chain.layers()) std::visit([&](const auto& layer) { list.push_back(describe(layer)); }, any);
+std::vector<Description> describe_layers(const ChainOf<Layers...>& chain) {
+    std::vector<Description> list;
+    for (const auto& any : chain.layers()) list.push_back(std::visit([](const auto& layer) { return describe(layer); }, any));
     return list;
 }
 
 namespace detail {
-/// One layer's description: every key must be there, none besides, each of its type.
+/// Makes a layer from its description: every key must be there and none besides, and the file must hold its weight and
+/// bias, so that nothing larger than the file is ever made.
 class LayerReader {
   public:
-    LayerReader(const Safetensors& file, std::string place, const Json& json) : file_(file), place_(std::move(place)), json_(json) {
-        if (!json.is_object() || !json.contains("type") || !json["type"].is_string()) fail("must be an object with a type");
-    }
+    LayerReader(const Safetensors& file, const std::string& place, const Description& description)
+        : file_(file), place_(place), description_(description) {}
 
-    Chain::AnyLayer read() {
-        const std::string type = json_["type"];
-        Chain::AnyLayer layer = ReLU{};
+    Chain::AnyLayer read() const {
+        const std::string& type = description_.at<std::string>("type");
         if (type == "Linear") {
-            const std::size_t in = size("in_features"), out = size("out_features");
-            expect({out, in}, out);
-            layer = Linear{in, out};
-        } else if (type == "Conv2d") {
+            const Linear layer{size("in_features"), size("out_features")};
+            expect({layer.out_features(), layer.in_features()}, layer.out_features(), 3);
+            return layer;
+        }
+        if (type == "Conv2d") {
             const std::size_t in = size("in_channels"), out = size("out_channels"), k = size("kernel_size");
-            expect({out, in, k, k}, out);
-            layer = Conv2d{in, out, {.kernel_size = k, .stride = size("stride"), .padding = size("padding")}};
-        } else if (type == "ConvTranspose2d") {
+            const Conv2d layer{in, out, {.kernel_size = k, .stride = size("stride"), .padding = size("padding")}};
+            expect({out, in, k, k}, out, 6);
+            return layer;
+        }
+        if (type == "ConvTranspose2d") {
             const std::size_t in = size("in_channels"), out = size("out_channels"), k = size("kernel_size");
-            expect({in, out, k, k}, out);
-            layer = ConvTranspose2d{in, out, {.kernel_size = k, .stride = size("stride"), .padding = size("padding"), .output_padding = pair("output_padding")}};
-        } else if (type == "LeakyReLU") {
-            layer = LeakyReLU{number("negative_slope")};
-        } else if (type == "Unflatten") {
-            const std::size_t h = size("height"), w = size("width"), c = size("channels");
-            layer = Unflatten{h, w, c};
-        } else if (type == "Sigmoid") layer = Sigmoid{};
-        else if (type == "Tanh") layer = Tanh{};
-        else if (type == "Flatten") layer = Flatten{};
-        else if (type != "ReLU") fail("has the type " + type + ", which only a model that is given can have");
-        if (const std::size_t keys = json_.size(); keys != keys_read_ + 1) fail("has unknown keys: " + json_.dump());
-        return layer;
+            const auto& output_padding = description_.at<std::vector<std::uint64_t>>("output_padding");
+            if (output_padding.size() != 2) throw ValueError("output_padding must be two numbers");
+            const ConvTranspose2d layer{in, out, {.kernel_size = k, .stride = size("stride"), .padding = size("padding"),
+                                                  .output_padding = {output_padding[0], output_padding[1]}}};
+            expect({in, out, k, k}, out, 7);
+            return layer;
+        }
+        if (type == "LeakyReLU") return expect_keys(2), LeakyReLU{description_.number("negative_slope")};
+        if (type == "Unflatten") return expect_keys(4), Unflatten{size("height"), size("width"), size("channels")};
+        expect_keys(1);
+        if (type == "ReLU") return ReLU{};
+        if (type == "Sigmoid") return Sigmoid{};
+        if (type == "Tanh") return Tanh{};
+        if (type == "Flatten") return Flatten{};
+        throw ValueError("has the type " + type + ", which only a model that is given can have");
     }
 
   private:
-    // Far beyond every network, and small enough that no sum or product of a few of them overflows where it is not checked.
-    static constexpr std::uint64_t largest = std::uint64_t{1} << 20;
-
-    [[noreturn]] void fail(const std::string& what) const { throw FileError(file_.path() + ": layer " + place_ + " " + what); }
-    const Json& at(const char* key) {
-        if (!json_.contains(key)) fail(message("lacks ", key));
-        ++keys_read_;
-        return json_[key];
+    std::size_t size(const char* key) const {
+        // Far beyond every network, and so small that no product of three overflows.
+        constexpr std::uint64_t largest = std::uint64_t{1} << 20;
+        const std::uint64_t value = description_.at<std::uint64_t>(key);
+        if (value > largest) throw ValueError(message(key, " is at most ", largest, "; it is ", value));
+        return value;
     }
-    std::size_t size(const char* key, const Json& json) const {
-        if (!json.is_number_unsigned() || json.get<std::uint64_t>() > largest) fail(message(key, " must be a whole number of at most ", largest));
-        return json.get<std::size_t>();
+    void expect_keys(std::size_t count) const {
+        if (description_.size() != count) throw ValueError("has unknown keys: " + description_.to_json());
     }
-    std::size_t size(const char* key) { return size(key, at(key)); }
-    std::array<std::size_t, 2> pair(const char* key) {
-        const Json& json = at(key);
-        if (!json.is_array() || json.size() != 2) fail(message(key, " must be two numbers"));
-        return {size(key, json[0]), size(key, json[1])};
-    }
-    double number(const char* key) {
-        const Json& json = at(key);
-        if (!json.is_number()) fail(message(key, " must be a number"));
-        return json.get<double>();
-    }
-    /// The file must hold weight and bias of these shapes: so nothing larger than the file is ever made.
-    void expect(const std::vector<std::size_t>& weight, std::size_t bias) const {
-        if (file_.at(place_ + ".weight").shape != weight) fail("needs a weight of shape [" + shape_string(weight) + "]");
-        if (file_.at(place_ + ".bias").shape != std::vector{bias}) fail(message("needs a bias of ", bias));
+    void expect(const std::vector<std::size_t>& weight, std::size_t bias, std::size_t keys) const {
+        expect_keys(keys);
+        if (file_.at(place_ + ".weight").shape != weight) throw ValueError("needs a weight of shape [" + shape_string(weight) + "]");
+        if (file_.at(place_ + ".bias").shape != std::vector{bias}) throw ValueError(message("needs a bias of ", bias, " elements"));
     }
 
     const Safetensors& file_;
-    std::string place_;
-    const Json& json_;
-    std::size_t keys_read_ = 0;
+    const std::string& place_;
+    const Description& description_;
 };
 } // namespace detail
 
-/// The chain that describe gave. @param prefix "down." or "up.": where the file has the parameters
-/// @throws FileError for a list that is no such description, or does not fit the file's tensors
-inline Chain read_chain(const Safetensors& file, const std::string& prefix, const Json& list) {
-    if (!list.is_array()) throw FileError(file.path() + ": the layers of " + prefix + " must be a list");
+/// The chain that was described. @param prefix "down." or "up.": where the file has the parameters
+/// @throws FileError for a layer that is no such description, or does not fit the file's tensors
+inline Chain read_chain(const Safetensors& file, const std::string& prefix, const std::vector<Description>& list) {
     std::vector<Chain::AnyLayer> layers;
-    try {
-        for (const Json& json : list) layers.push_back(detail::LayerReader(file, prefix + std::to_string(layers.size()), json).read());
-    } catch (const ValueError& error) {
-        throw FileError(message(file.path(), ": layer ", prefix, layers.size(), ": ", error.what()));
+    for (const Description& description : list) {
+        const std::string place = prefix + std::to_string(layers.size());
+        try {
+            layers.push_back(detail::LayerReader(file, place, description).read());
+        } catch (const ValueError& error) {
+            throw FileError(message(file.path(), ": layer ", place, ": ", error.what()));
+        }
     }
     return Chain{std::move(layers)};
 }

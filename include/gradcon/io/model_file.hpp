@@ -32,34 +32,34 @@ inline constexpr std::array<const char*, 2> reference_of_names{"total_loss", "re
 inline constexpr std::array<const char*, 2> averaging_names{"running_mean", "exponential"};
 
 template <class Tree>
-Json describe_policy(const GradCon<Tree>& policy) {
+Description describe_policy(const GradCon<Tree>& policy) {
     const GradConOptions& o = policy.options();
-    return {{"alpha", o.alpha},
-            {"beta", o.beta},
-            {"reference_of", reference_of_names[static_cast<std::size_t>(o.reference_of)]},
-            {"averaging", averaging_names[static_cast<std::size_t>(o.averaging)]},
-            {"decay", o.decay},
-            {"monitored", policy.names()},
-            {"updates", policy.reference().updates()}};
+    return Description()
+        .with("alpha", o.alpha)
+        .with("beta", o.beta)
+        .with("reference_of", reference_of_names[static_cast<std::size_t>(o.reference_of)])
+        .with("averaging", averaging_names[static_cast<std::size_t>(o.averaging)])
+        .with("decay", o.decay)
+        .with("monitored", policy.names())
+        .with("updates", policy.reference().updates());
 }
 
 template <class Enum, std::size_t N>
-Enum parse_choice(const Json& json, const std::array<const char*, N>& names) {
+Enum parse_choice(const Description& description, const char* key, const std::array<const char*, N>& names) {
+    const std::string& name = description.at<std::string>(key);
     for (std::size_t i = 0; i < N; ++i)
-        if (json == names[i]) return static_cast<Enum>(i);
-    throw ValueError("unknown choice " + json.dump());
+        if (name == names[i]) return static_cast<Enum>(i);
+    throw ValueError(message(key, " cannot be ", name));
 }
 
-inline Json parse_metadata(const Safetensors& file, const std::string& key) {
+inline std::vector<Description> read_descriptions(const Safetensors& file, const std::string& key) {
     const auto found = file.metadata().find(key);
-    if (found == file.metadata().end()) throw FileError(file.path() + ": not a gradcon model: metadata lacks " + key);
-    // Deeply nested text must not exhaust the stack: no description needs more than a handful of levels.
-    int depth = 0;
-    const Json json = Json::parse(
-        found->second,
-        [&](int level, Json::parse_event_t, Json&) { return depth = std::max(depth, level), level < 8; }, false);
-    if (json.is_discarded() || depth >= 8) throw FileError(file.path() + ": metadata " + key + " is not valid JSON");
-    return json;
+    if (found == file.metadata().end()) throw FileError(file.path() + ": metadata lacks " + key);
+    try {
+        return parse_descriptions(found->second);
+    } catch (const ValueError& error) {
+        throw FileError(message(file.path(), ": metadata ", key, ": ", error.what()));
+    }
 }
 
 /// Checks what every gradcon model has before anything in it is believed.
@@ -82,16 +82,18 @@ inline void check_format(const Safetensors& file) {
 /// A policy for this decoder with the file's options and reference.
 template <class Decoder>
 GradCon<Decoder> read_policy(const Safetensors& file, const Decoder& decoder, std::set<std::string>& names_read) {
-    const Json json = parse_metadata(file, "policy");
+    const auto list = read_descriptions(file, "policy");
+    if (list.size() != 1) throw FileError(file.path() + ": metadata policy must be one object");
+    const Description& d = list[0];
     try {
-        const GradConOptions options{.alpha = json.at("alpha").get<double>(),
-                                     .beta = json.at("beta").get<double>(),
-                                     .reference_of = parse_choice<ReferenceOf>(json.at("reference_of"), reference_of_names),
-                                     .averaging = parse_choice<Averaging>(json.at("averaging"), averaging_names),
-                                     .decay = json.at("decay").get<double>()};
-        const auto names = json.at("monitored").get<std::vector<std::string>>();
+        const GradConOptions options{.alpha = d.number("alpha"),
+                                     .beta = d.number("beta"),
+                                     .reference_of = parse_choice<ReferenceOf>(d, "reference_of", reference_of_names),
+                                     .averaging = parse_choice<Averaging>(d, "averaging", averaging_names),
+                                     .decay = d.number("decay")};
+        const auto& names = d.at<std::vector<std::string>>("monitored");
         GradCon<Decoder> policy(decoder, options, [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
-        if (policy.names() != names) throw ValueError("it monitors tensors that the decoder has not: " + json.at("monitored").dump());
+        if (policy.names() != names) throw ValueError("it monitors tensors that the decoder has not: " + d.to_json());
         std::vector<std::vector<double>> means;
         std::size_t index = 0;
         for_each_tensor(
@@ -102,10 +104,8 @@ GradCon<Decoder> read_policy(const Safetensors& file, const Decoder& decoder, st
                 names_read.insert(name);
             },
             decoder);
-        policy.reference().restore(means, json.at("updates").get<std::uint64_t>());
+        policy.reference().restore(means, d.at<std::uint64_t>("updates"));
         return policy;
-    } catch (const Json::exception& error) {
-        throw FileError(file.path() + ": policy: " + error.what());
     } catch (const ValueError& error) {
         throw FileError(file.path() + ": policy: " + error.what());
     }
@@ -131,11 +131,12 @@ void save_model(const std::filesystem::path& path, const Model& model, const Par
             ++i;
         },
         params.decoder);
-    std::map<std::string, std::string> metadata{{"format", "gradcon"},
-                                                {"format_version", std::to_string(model_format_version)},
-                                                {"encoder", describe(model.encoder).dump()},
-                                                {"decoder", describe(model.decoder).dump()},
-                                                {"policy", detail::describe_policy(policy).dump()}};
+    std::map<std::string, std::string> metadata;
+    metadata["format"] = "gradcon";
+    metadata["format_version"] = std::to_string(model_format_version);
+    metadata["encoder"] = to_json(describe_layers(model.encoder));
+    metadata["decoder"] = to_json(describe_layers(model.decoder));
+    metadata["policy"] = to_json(std::vector(1, detail::describe_policy(policy)));
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
 }
@@ -146,12 +147,12 @@ template <class Model, class Params, class Decoder>
 void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Decoder>& policy) {
     const Safetensors file = read_safetensors(path);
     detail::check_format(file);
-    const auto compare = [&](const char* part, const Json& ours) {
-        if (const Json theirs = detail::parse_metadata(file, part); theirs != ours)
-            throw FileError(message(file.path(), ": its ", part, " is ", theirs.dump(), ", the model's ", ours.dump()));
+    const auto compare = [&](const char* part, const std::vector<Description>& ours) {
+        if (const auto theirs = detail::read_descriptions(file, part); theirs != ours)
+            throw FileError(message(file.path(), ": its ", part, " is ", to_json(theirs), ", the model's ", to_json(ours)));
     };
-    compare("encoder", describe(model.encoder));
-    compare("decoder", describe(model.decoder));
+    compare("encoder", describe_layers(model.encoder));
+    compare("decoder", describe_layers(model.decoder));
     std::set<std::string> names;
     Params read = params;
     read_parameters(file, "", read, names);
@@ -175,8 +176,8 @@ template <class T>
 Detector<T> load_model(const std::filesystem::path& path) {
     const Safetensors file = read_safetensors(path);
     detail::check_format(file);
-    const Autoencoder model{read_chain(file, "down.", detail::parse_metadata(file, "encoder")),
-                            read_chain(file, "up.", detail::parse_metadata(file, "decoder"))};
+    const Autoencoder model{read_chain(file, "down.", detail::read_descriptions(file, "encoder")),
+                            read_chain(file, "up.", detail::read_descriptions(file, "decoder"))};
     Rng rng;
     auto params = model.template init<T>(rng);
     std::set<std::string> names;

@@ -218,18 +218,26 @@ struct TensorToWrite {
 /// The bytes of a file with these tensors, in this order; the data section begins at a multiple of 8.
 /// @throws ValueError for two tensors of one name, or bytes that do not fit a shape
 inline std::vector<std::byte> serialize_safetensors(std::span<const TensorToWrite> tensors, const std::map<std::string, std::string>& metadata) {
-    nlohmann::ordered_json header = nlohmann::ordered_json::object();
-    if (!metadata.empty()) header["__metadata__"] = metadata;
+    const auto quote = [](const std::string& text) { return nlohmann::json(text).dump(); };
+    std::string text = "{", separator;
+    if (!metadata.empty()) {
+        text += "\"__metadata__\":{";
+        for (const auto& [key, value] : metadata) text += std::exchange(separator, ",") + quote(key) + ":" + quote(value);
+        text += "}";
+    }
+    std::set<std::string> names;
     std::size_t end = 0;
     for (const auto& tensor : tensors) {
         std::size_t bytes = 0;
-        if (header.contains(tensor.name)) throw ValueError("safetensors: two tensors are named " + tensor.name);
+        if (!names.insert(tensor.name).second) throw ValueError("safetensors: two tensors are named " + tensor.name);
         if (!detail::byte_count(tensor.shape, tensor.dtype, bytes) || bytes != tensor.bytes.size())
             throw ValueError(message("safetensors: tensor ", tensor.name, " has ", tensor.bytes.size(), " bytes; its shape needs ", bytes));
-        header[tensor.name] = {{"dtype", dtype_name(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {end, end + bytes}}};
+        text += message(text.size() > 1 ? "," : "", quote(tensor.name), ":{\"dtype\":\"", dtype_name(tensor.dtype), "\",\"shape\":[");
+        for (std::size_t i = 0; i < tensor.shape.size(); ++i) text += message(i ? "," : "", tensor.shape[i]);
+        text += message("],\"data_offsets\":[", end, ",", end + bytes, "]}");
         end += bytes;
     }
-    std::string text = header.dump();
+    text += "}";
     text.resize((text.size() + 7) / 8 * 8, ' ');
     std::vector<std::byte> file;
     file.reserve(8 + text.size() + end);
