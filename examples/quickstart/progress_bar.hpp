@@ -10,8 +10,8 @@
 class ProgressBar {
   public:
     void operator()(const gradcon::Epoch& epoch) {
-        if (!is_terminal_) return;
         seconds_ += epoch.seconds;
+        if (!is_terminal_) return;
         const auto done = static_cast<double>(epoch.number) / static_cast<double>(epoch.epochs);
         const std::string bar(static_cast<std::size_t>(done * 30), '#');
         std::fprintf(stderr, "\r[%-30s] epoch %zu/%zu  loss %.5f  alignment %+.3f  %.0f images/s  %.0f s left ", bar.c_str(),
@@ -19,6 +19,9 @@ class ProgressBar {
                      epoch.images_per_second, seconds_ / done * (1 - done));
         if (epoch.number == epoch.epochs) std::fputc('\n', stderr);
     }
+
+    /// Spent on training so far, validation not counted.
+    double seconds() const { return seconds_; }
 
   private:
     bool is_terminal_ = isatty(STDERR_FILENO) == 1;

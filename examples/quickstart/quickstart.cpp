@@ -21,48 +21,39 @@ namespace {
 using Images = gradcon::Tensor<float, 4>; // N x height x width x channels, values in [0, 1]
 
 struct Results {
-    gradcon::Scores scores;
     gradcon::FitResult training;
-    double train_images_per_second = 0, score_images_per_second = 0;
+    gradcon::Scores scores;
+    double score_images_per_second = 0;
 };
 
-template <class Model, class OnEpoch>
-Results train_and_score(const Model& model, const Images& normal, const Images& held_out, const Images& unseen, const Options& options,
-                        OnEpoch&& on_epoch) {
-    Results results;
-    const auto stopwatch = [start = std::chrono::steady_clock::now()] {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    };
-    double scoring_began = 0, training_seconds = 0;
-    const auto timed = [&](gradcon::Epoch& epoch) {
-        training_seconds += epoch.seconds;
-        on_epoch(epoch);
-    };
+template <class Model>
+Results train_and_score(const Model& model, const Images& normal, const Images& held_out, const Images& unseen,
+                        const Options& options, ProgressBar& progress) {
     // snippet: train and score
     gradcon::Rng rng(options.seed);
     gradcon::ThreadPool threads(options.threads);
     auto params = model.template init<float>(rng);
     gradcon::GradCon policy{params.decoder, {.alpha = 0.03, .beta = 0.12}};
     gradcon::Adam adam{params, {.learning_rate = 1e-3}};
-    results.training = gradcon::fit(model, params, policy, adam, normal, rng,
-                                    {.epochs = options.epochs, .validation = held_out, .executor = &threads}, timed);
+    const auto training =
+        gradcon::fit(model, params, policy, adam, normal, rng,
+                     {.epochs = options.epochs, .validation = held_out, .executor = &threads}, progress);
     gradcon::io::save_model(options.model, model, params, policy);
 
-    const gradcon::Scorer scorer{model, params, policy}; // const from here on
-    scoring_began = stopwatch();
-    results.scores = gradcon::score_each(scorer, unseen, threads); // higher = more anomalous
+    const gradcon::Scorer scorer{model, params, policy};              // const from here on
+    const auto scores = gradcon::score_each(scorer, unseen, threads); // higher = more anomalous
     // end of snippet
-    results.score_images_per_second = static_cast<double>(unseen.shape()[0]) / (stopwatch() - scoring_began);
-    results.train_images_per_second = static_cast<double>(normal.shape()[0] * results.training.epochs) / training_seconds;
-    return results;
+    const auto start = std::chrono::steady_clock::now(); // once more, for the clock
+    gradcon::score_each(scorer, unseen, threads);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    return {training, scores, static_cast<double>(unseen.shape()[0]) / seconds.count()};
 }
 
-Results run(const Options& options, const Images& normal, const Images& held_out, const Images& unseen) {
+Results run(const Options& options, const Images& normal, const Images& held_out, const Images& unseen, ProgressBar& progress) {
     const std::size_t height = normal.shape()[1], width = normal.shape()[2], channels = normal.shape()[3];
-    if (height % 16 == 12 && width % 16 == 12)
-        return train_and_score(gradcon::models::paper_cae(channels), normal, held_out, unseen, options, ProgressBar{});
-    return train_and_score(gradcon::models::cae({.height = height, .width = width, .channels = channels}), normal, held_out, unseen,
-                           options, ProgressBar{});
+    const auto with = [&](const auto& model) { return train_and_score(model, normal, held_out, unseen, options, progress); };
+    if (height % 16 == 12 && width % 16 == 12) return with(gradcon::models::paper_cae(channels));
+    return with(gradcon::models::cae({.height = height, .width = width, .channels = channels}));
 }
 
 void quickstart(const Options& options) {
@@ -75,7 +66,9 @@ void quickstart(const Options& options) {
     std::printf("%zu images of class %d to train on, %zu held out; %zu to score, half of them of other classes\n", split.train.size(),
                 int{options.inlier}, split.validation.size(), split.test.size());
 
-    const Results results = run(options, normal, held_out, unseen);
+    ProgressBar progress;
+    const Results results = run(options, normal, held_out, unseen, progress);
+    const double trained = static_cast<double>(split.train.size() * results.training.epochs) / progress.seconds();
     std::vector<double> gradient(split.test.size());
     for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = results.scores.gradient(i);
     const double of_reconstruction = gradcon::auroc(results.scores.reconstruction_error, split.anomalous);
@@ -86,12 +79,12 @@ void quickstart(const Options& options) {
     write_contact_sheet(sheet, unseen.data(), unseen.shape()[1], unseen.shape()[2], results.scores.score, split.anomalous);
     std::printf("AUROC  reconstruction %.4f  gradient %.4f  GradCon %.4f\n", of_reconstruction, of_gradient, of_gradcon);
     std::printf("%zu epochs (kept: %zu), trained %.0f images/s, scored %.0f images/s\n", results.training.epochs,
-                results.training.best_epoch, results.train_images_per_second, results.score_images_per_second);
+                results.training.best_epoch, trained, results.score_images_per_second);
     std::printf("detector: %s   most anomalous images: %s\n", options.model.c_str(), sheet.c_str());
     if (!options.json.empty()) {
         const nlohmann::json json{
             {"auroc", {{"reconstruction", of_reconstruction}, {"gradient", of_gradient}, {"gradcon", of_gradcon}}},
-            {"train", {{"images_per_second", results.train_images_per_second}}},
+            {"train", {{"images_per_second", trained}}},
             {"score", {{"images_per_second", results.score_images_per_second}}},
             {"epochs", results.training.epochs},
             {"seed", options.seed}};

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "gradcon/error.hpp"
+#include "gradcon/finite.hpp"
 #include "gradcon/simd.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -21,8 +21,7 @@ inline double auroc(std::span<const double> scores, std::span<const std::uint8_t
     if (scores.size() != anomalous.size())
         throw ValueError(message("auroc: as many labels as scores are needed; given: ", anomalous.size(), " and ", scores.size()));
     for (std::size_t i = 0; i < scores.size(); ++i)
-        if ((std::bit_cast<std::uint64_t>(scores[i]) << 1) > 0xFFE0'0000'0000'0000U) // bits, for the sake of -ffast-math
-            throw ValueError(message("auroc: score ", i, " is not a number"));
+        if (is_nan(scores[i])) throw ValueError(message("auroc: score ", i, " is not a number"));
     std::vector<std::size_t> order(scores.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::ranges::sort(order, [&](std::size_t a, std::size_t b) { return scores[a] < scores[b]; });

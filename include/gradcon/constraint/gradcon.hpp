@@ -60,7 +60,8 @@ class GradCon {
 
     template <std::predicate<const TensorInfo&> Selector>
     GradCon(const Tree& like, const GradConOptions& options, Selector&& selects) : options_(options) {
-        if (!(options.alpha >= 0) || !(options.beta >= 0) || !(options.decay >= 0 && options.decay < 1))
+        const auto weight = [](double value) { return is_finite(value) && value >= 0; };
+        if (!weight(options.alpha) || !weight(options.beta) || !weight(options.decay) || options.decay >= 1)
             throw ValueError(message("GradCon: alpha and beta are 0 or more, decay in [0, 1); given: ", options.alpha, ", ",
                                      options.beta, ", ", options.decay));
         std::size_t highest = 0, index = 0;

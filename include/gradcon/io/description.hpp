@@ -48,8 +48,11 @@ class Description {
 
     std::string to_json() const {
         std::string text = "{";
-        for (const auto& [key, value] : values_) text += (text.size() > 1 ? "," : "") + quote(key) + ":" + to_json(value);
-        return text + "}";
+        for (const auto& [key, value] : values_) {
+            if (text.size() > 1) text += ',';
+            text.append(quote(key)).append(":").append(to_json(value));
+        }
+        return text += '}';
     }
     friend bool operator==(const Description&, const Description&) = default;
 
@@ -69,8 +72,11 @@ class Description {
                 else if constexpr (std::is_arithmetic_v<T>) return nlohmann::json(v).dump();
                 else {
                     std::string text = "[";
-                    for (const auto& item : v) text += (text.size() > 1 ? "," : "") + to_json(Value(item));
-                    return text + "]";
+                    for (const auto& item : v) {
+                        if (text.size() > 1) text += ',';
+                        text += to_json(Value(item));
+                    }
+                    return text += ']';
                 }
             },
             value);
@@ -82,8 +88,11 @@ class Description {
 /// "[{...},{...}]"
 inline std::string to_json(const std::vector<Description>& list) {
     std::string text = "[";
-    for (const auto& description : list) text += (text.size() > 1 ? "," : "") + description.to_json();
-    return text + "]";
+    for (const auto& description : list) {
+        if (text.size() > 1) text += ',';
+        text += description.to_json();
+    }
+    return text += ']';
 }
 
 namespace detail {

@@ -2,6 +2,7 @@
 
 #include "gradcon/algebra.hpp"
 #include "gradcon/io/safetensors.hpp"
+#include "gradcon/tensor.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,21 +1,13 @@
 #pragma once
 
+#include "gradcon/finite.hpp"
 #include "gradcon/simd.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
-#include <limits>
 #include <span>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
-
-/// Is the number neither infinite nor NaN? Looks at the exponent's bits, so that -ffast-math cannot assume the answer.
-inline bool is_finite(double value) {
-    constexpr std::uint64_t exponent = 0x7FF0'0000'0000'0000U;
-    return (std::bit_cast<std::uint64_t>(value) & exponent) != exponent;
-}
 
 /// cos(a, b) from <a,b>, |a|^2 and |b|^2: 0 if either norm is 0, and never outside [-1, 1] through rounding.
 inline double cosine(double dot, double squared_norm_a, double squared_norm_b) {

@@ -21,14 +21,19 @@ class Adam {
   public:
     explicit Adam(const Params& like, const AdamOptions& options = {})
         : first_(zeros_like(like)), second_(zeros_like(like)), options_(options) {
-        const auto fraction = [](double beta) { return beta >= 0 && beta < 1; };
-        if (!(options.learning_rate >= 0) || !fraction(options.beta1) || !fraction(options.beta2) || !(options.epsilon > 0))
-            throw ValueError(message("Adam: learning_rate is 0 or more, the betas in [0, 1), epsilon above 0; given: ",
-                                     options.learning_rate, ", ", options.beta1, ", ", options.beta2, ", ", options.epsilon));
+        const auto fraction = [](double beta) { return is_finite(beta) && beta >= 0 && beta < 1; };
+        if (!fraction(options.beta1) || !fraction(options.beta2) || !is_finite(options.epsilon) || options.epsilon <= 0)
+            throw ValueError(message("Adam: the betas lie in [0, 1), epsilon above 0; given: ", options.beta1, ", ",
+                                     options.beta2, ", ", options.epsilon));
+        set_learning_rate(options.learning_rate);
     }
 
     double learning_rate() const { return options_.learning_rate; }
-    void set_learning_rate(double rate) { options_.learning_rate = rate; }
+    /// @throws ValueError unless it is finite and 0 or more
+    void set_learning_rate(double rate) {
+        if (!is_finite(rate) || rate < 0) throw ValueError(message("Adam: learning_rate is 0 or more; given: ", rate));
+        options_.learning_rate = rate;
+    }
     std::uint64_t steps() const { return steps_; }
 
     /// One step along the gradient g of the loss. @throws ShapeError when the trees differ in form

@@ -15,13 +15,17 @@ template <TensorTree Params>
 class Sgd {
   public:
     explicit Sgd(const Params& like, const SgdOptions& options = {}) : velocity_(zeros_like(like)), options_(options) {
-        if (!(options.learning_rate >= 0) || !(options.momentum >= 0 && options.momentum < 1))
-            throw ValueError(message("Sgd: learning_rate is 0 or more, momentum in [0, 1); given: ", options.learning_rate,
-                                     " and ", options.momentum));
+        if (!is_finite(options.momentum) || options.momentum < 0 || options.momentum >= 1)
+            throw ValueError(message("Sgd: momentum lies in [0, 1); given: ", options.momentum));
+        set_learning_rate(options.learning_rate);
     }
 
     double learning_rate() const { return options_.learning_rate; }
-    void set_learning_rate(double rate) { options_.learning_rate = rate; }
+    /// @throws ValueError unless it is finite and 0 or more
+    void set_learning_rate(double rate) {
+        if (!is_finite(rate) || rate < 0) throw ValueError(message("Sgd: learning_rate is 0 or more; given: ", rate));
+        options_.learning_rate = rate;
+    }
 
     /// One step along the gradient g of the loss. @throws ShapeError when the trees differ in form
     void step(Params& params, const Params& g) {

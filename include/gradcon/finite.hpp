@@ -1,0 +1,20 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+// Tests that look at the bits, so that -ffast-math cannot assume their answer.
+namespace gradcon {
+
+/// Is the number neither infinite nor NaN?
+inline bool is_finite(double value) {
+    constexpr std::uint64_t exponent = 0x7FF0'0000'0000'0000U;
+    return (std::bit_cast<std::uint64_t>(value) & exponent) != exponent;
+}
+
+inline bool is_nan(double value) {
+    constexpr std::uint64_t infinity_without_sign = 0xFFE0'0000'0000'0000U;
+    return (std::bit_cast<std::uint64_t>(value) << 1) > infinity_without_sign;
+}
+
+} // namespace gradcon

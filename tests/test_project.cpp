@@ -1,0 +1,140 @@
+// Promises about the project's own files: floors, the only users of a dependency, and README snippets.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path root = GRADCON_TESTS_DIR "/..";
+
+std::string read(const fs::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<std::string> includes(const fs::path& header) {
+    std::vector<std::string> found;
+    std::istringstream text(read(header));
+    for (std::string line; std::getline(text, line);)
+        if (line.starts_with("#include ")) found.push_back(line.substr(10, line.find_last_of("\">") - 10));
+    return found;
+}
+
+/// The floor of a header, by its path below include/gradcon; 5 is above all.
+int floor_of(const std::string& header) {
+    const std::string folder = header.substr(0, header.find('/') == std::string::npos ? 0 : header.find('/'));
+    static const std::map<std::string, int> folders{{"kernels", 1}, {"nn", 2}, {"constraint", 2}, {"optim", 2}, {"io", 4}, {"data", 4}, {"testing", 4}};
+    static const std::map<std::string, int> files{{"version.hpp", 0}, {"error.hpp", 0}, {"tensor.hpp", 0}, {"simd.hpp", 0}, {"random.hpp", 0}, {"finite.hpp", 0},
+                                                  {"executor.hpp", 0}, {"tree.hpp", 1}, {"algebra.hpp", 1}, {"workspace.hpp", 3}, {"objective.hpp", 3},
+                                                  {"fit.hpp", 3}, {"score.hpp", 3}, {"metrics.hpp", 3}, {"gradcon.hpp", 5}};
+    if (!folder.empty()) return folders.contains(folder) ? folders.at(folder) : -1;
+    return files.contains(header) ? files.at(header) : -1;
+}
+
+std::string folder_of(const std::string& header) { return header.find('/') == std::string::npos ? "" : header.substr(0, header.find('/')); }
+
+std::map<std::string, std::vector<std::string>> all_headers() {
+    std::map<std::string, std::vector<std::string>> headers;
+    for (const auto& entry : fs::recursive_directory_iterator(root / "include/gradcon"))
+        if (entry.path().extension() == ".hpp") headers[fs::relative(entry.path(), root / "include/gradcon").string()] = includes(entry.path());
+    return headers;
+}
+
+/// Every marked part of the examples, without its indentation.
+std::map<std::string, std::string> snippets() {
+    std::map<std::string, std::string> found;
+    for (const auto& entry : fs::recursive_directory_iterator(root / "examples")) {
+        if (entry.path().extension() != ".cpp") continue;
+        std::istringstream text(read(entry.path()));
+        std::string name, body;
+        std::size_t indentation = 0;
+        for (std::string line; std::getline(text, line);) {
+            const auto first = line.find_first_not_of(' ');
+            if (const auto at = line.find("// snippet: "); at != std::string::npos) {
+                name = line.substr(at + 12);
+                indentation = at;
+                body.clear();
+            } else if (line.find("// end of snippet") != std::string::npos) {
+                found[name] = body;
+                name.clear();
+            } else if (!name.empty()) {
+                body += (first == std::string::npos ? "" : line.substr(std::min(indentation, first))) + "\n";
+            }
+        }
+        CHECK_MESSAGE(name.empty(), entry.path().string(), " leaves a snippet open: ", name);
+    }
+    return found;
+}
+
+} // namespace
+
+TEST_SUITE("project") {
+    TEST_CASE("a header includes only lower floors, or its own folder") {
+        const auto headers = all_headers();
+        CHECK(headers.size() > 30);
+        for (const auto& [header, included] : headers) {
+            CHECK_MESSAGE(floor_of(header) >= 0, header, " has no floor");
+            for (const std::string& other : included) {
+                if (!other.starts_with("gradcon/")) continue;
+                const std::string name = other.substr(8);
+                CHECK_MESSAGE(headers.contains(name), header, " includes ", other);
+                const bool lower = floor_of(name) < floor_of(header);
+                const bool own_folder = folder_of(name) == folder_of(header) && floor_of(name) == floor_of(header);
+                const bool kernels_of_floor_1 = floor_of(header) == 1 && floor_of(name) == 1;
+                CHECK_MESSAGE((lower || own_folder || kernels_of_floor_1), header, " includes ", name);
+            }
+        }
+    }
+
+    TEST_CASE("each dependency enters at one place") {
+        for (const auto& [header, included] : all_headers())
+            for (const std::string& other : included) {
+                const auto from = [&](const char* prefix) { return other.starts_with(prefix); };
+                if (from("xtensor") || from("xtl")) CHECK_MESSAGE(header == "tensor.hpp", header, " includes ", other);
+                if (from("Eigen")) CHECK_MESSAGE(header == "kernels/gemm.hpp", header, " includes ", other);
+                if (from("nlohmann")) CHECK_MESSAGE(folder_of(header) == "io", header, " includes ", other);
+                if (from("zlib")) CHECK_MESSAGE(folder_of(header) == "data", header, " includes ", other);
+                if (from("unistd") || from("sys/") || from("fcntl")) CHECK_MESSAGE(folder_of(header) == "io", header, " includes ", other);
+                if (from("immintrin") || from("x86intrin")) CHECK_MESSAGE(header == "simd.hpp", header, " includes ", other);
+            }
+    }
+
+    TEST_CASE("every C++ block of the README is a part of an example, word for word") {
+        const auto known = snippets();
+        std::set<std::string> bodies;
+        for (const auto& [name, body] : known) bodies.insert(body);
+        std::istringstream readme(read(root / "README.md"));
+        std::size_t blocks = 0;
+        std::string body;
+        bool inside = false;
+        for (std::string line; std::getline(readme, line);) {
+            if (line == "```cpp") {
+                inside = true;
+                body.clear();
+            } else if (inside && line == "```") {
+                inside = false;
+                ++blocks;
+                CHECK_MESSAGE(bodies.contains(body), "no example has:\n", body);
+            } else if (inside) {
+                body += line + "\n";
+            }
+        }
+        CHECK(blocks >= 3);
+    }
+
+    TEST_CASE("no header prints, no header keeps state") {
+        for (const auto& [header, included] : all_headers()) {
+            const std::string text = read(root / "include/gradcon" / header);
+            for (const char* word : {"std::cout", "std::cerr", "printf(", "thread_local", "mutable "})
+                CHECK_MESSAGE(text.find(word) == std::string::npos, header, " contains ", word);
+        }
+    }
+}
