@@ -1,4 +1,5 @@
-// The hot kernel of gradient alignment: <a, b> and |b|^2 in one sweep, beside its peers; bytes/s against read bandwidth.
+// The hot kernel of gradient alignment: <a, b> and |b|^2 in one sweep, beside its peers; bytes/s against read
+// bandwidth.
 #include <gradcon/gradcon.hpp>
 
 #include <Eigen/Core>
@@ -33,7 +34,8 @@ void naive(benchmark::State& state) {
 }
 void eigen(benchmark::State& state) {
     measure(state, [](const auto& a, const auto& b) {
-        const Eigen::Map<const Eigen::VectorXf> x(a.data(), static_cast<Eigen::Index>(a.size())), y(b.data(), static_cast<Eigen::Index>(b.size()));
+        const Eigen::Map<const Eigen::VectorXf> x(a.data(), static_cast<Eigen::Index>(a.size())),
+            y(b.data(), static_cast<Eigen::Index>(b.size()));
         return x.dot(y) + y.squaredNorm();
     });
 }

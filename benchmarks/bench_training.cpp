@@ -11,7 +11,8 @@ void train_step(benchmark::State& state) {
     gradcon::ThreadPool threads(static_cast<std::size_t>(state.range(0)));
     gradcon::TrainingWorkspace<PaperNetwork::Model, float> workspace(net.params);
     for (auto _ : state)
-        benchmark::DoNotOptimize(gradcon::train_step<PaperNetwork::Model, float>(net.model, net.params, net.policy, adam, net.images, workspace, threads));
+        benchmark::DoNotOptimize(gradcon::train_step<PaperNetwork::Model, float>(net.model, net.params, net.policy,
+                                                                                 adam, net.images, workspace, threads));
     state.SetItemsProcessed(state.iterations() * 64);
 }
 

@@ -15,7 +15,9 @@ struct ChannelGain {
         gradcon::Tensor<T, 1> gain;
 
         template <class Self>
-        static auto fields(Self& self) { return std::tie(self.gain); }
+        static auto fields(Self& self) {
+            return std::tie(self.gain);
+        }
         static constexpr std::array<const char*, 1> field_names{"gain"};
     };
     template <class T>
@@ -85,8 +87,10 @@ int main() {
 
     // It takes its place among the others, and trains.
     const gradcon::Autoencoder model{
-        gradcon::Sequential{gradcon::Conv2d{1, 8, {.kernel_size = 4, .stride = 2, .padding = 1}}, ChannelGain{8}, gradcon::ReLU{}},
-        gradcon::Sequential{gradcon::ConvTranspose2d{8, 1, {.kernel_size = 4, .stride = 2, .padding = 1}}, gradcon::Sigmoid{}}};
+        gradcon::Sequential{gradcon::Conv2d{1, 8, {.kernel_size = 4, .stride = 2, .padding = 1}}, ChannelGain{8},
+                            gradcon::ReLU{}},
+        gradcon::Sequential{gradcon::ConvTranspose2d{8, 1, {.kernel_size = 4, .stride = 2, .padding = 1}},
+                            gradcon::Sigmoid{}}};
     gradcon::Rng rng(0);
     auto params = model.init<float>(rng);
     gradcon::GradCon policy{params.decoder, {}};

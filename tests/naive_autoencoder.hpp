@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
-// An autoencoder written out loop by loop for any scalar type, for one image at a time: the oracle of the objective. With
-// Dual numbers it gives Hessian-vector products that are exact to rounding.
+// An autoencoder written out loop by loop for any scalar type, for one image at a time: the oracle of the objective.
+// With Dual numbers it gives Hessian-vector products that are exact to rounding.
 
 /// value + derivative * epsilon, epsilon^2 = 0
 struct Dual {
@@ -18,7 +18,9 @@ struct Dual {
     Dual(double v, double d = 0) : value(v), derivative(d) {}
     friend Dual operator+(Dual a, Dual b) { return {a.value + b.value, a.derivative + b.derivative}; }
     friend Dual operator-(Dual a, Dual b) { return {a.value - b.value, a.derivative - b.derivative}; }
-    friend Dual operator*(Dual a, Dual b) { return {a.value * b.value, a.derivative * b.value + a.value * b.derivative}; }
+    friend Dual operator*(Dual a, Dual b) {
+        return {a.value * b.value, a.derivative * b.value + a.value * b.derivative};
+    }
     friend Dual operator/(Dual a, Dual b) {
         return {a.value / b.value, (a.derivative * b.value - a.value * b.derivative) / (b.value * b.value)};
     }
@@ -50,7 +52,8 @@ struct NaiveLayer {
                 for (std::size_t ky = 0; ky < kernel; ++ky)
                     for (std::size_t kx = 0; kx < kernel; ++kx) {
                         const std::size_t ly = sy * stride + ky, lx = sx * stride + kx; // plus padding
-                        if (ly < padding || lx < padding || ly - padding >= large_h || lx - padding >= large_w) continue;
+                        if (ly < padding || lx < padding || ly - padding >= large_h || lx - padding >= large_w)
+                            continue;
                         for (std::size_t a = 0; a < a_count; ++a)
                             for (std::size_t b = 0; b < b_count; ++b) {
                                 const std::size_t large = ((ly - padding) * large_w + lx - padding) * a_count + a;
@@ -75,7 +78,9 @@ struct NaiveLayer {
         case Kind::tanh:
             for (S& v : y) v = S(1) - S(2) / (exp_of(v + v) + S(1));
             return y;
-        case Kind::conv: y_height = (h + 2 * padding - kernel) / stride + 1, y_width = (w + 2 * padding - kernel) / stride + 1; break;
+        case Kind::conv:
+            y_height = (h + 2 * padding - kernel) / stride + 1, y_width = (w + 2 * padding - kernel) / stride + 1;
+            break;
         case Kind::conv_transpose:
             y_height = (h - 1) * stride + kernel + output_padding[0] - 2 * padding;
             y_width = (w - 1) * stride + kernel + output_padding[1] - 2 * padding;
@@ -118,7 +123,8 @@ struct NaiveAutoencoder {
         }
         std::vector<std::vector<S>*> tensors = parameters();
         std::size_t i = 0;
-        gradcon::for_each_tensor([&](const auto& tensor) { tensors[i++]->assign(tensor.data(), tensor.data() + tensor.size()); }, params);
+        gradcon::for_each_tensor(
+            [&](const auto& tensor) { tensors[i++]->assign(tensor.data(), tensor.data() + tensor.size()); }, params);
         for (auto& layer : layers) {
             layer.weight_gradient.assign(layer.weight.size(), S(0));
             layer.bias_gradient.assign(layer.bias.size(), S(0));
@@ -126,7 +132,9 @@ struct NaiveAutoencoder {
     }
 
     std::vector<std::vector<S>*> parameters() { return collect(&NaiveLayer<S>::weight, &NaiveLayer<S>::bias); }
-    std::vector<std::vector<S>*> gradients() { return collect(&NaiveLayer<S>::weight_gradient, &NaiveLayer<S>::bias_gradient); }
+    std::vector<std::vector<S>*> gradients() {
+        return collect(&NaiveLayer<S>::weight_gradient, &NaiveLayer<S>::bias_gradient);
+    }
 
     /// The mean squared error of a batch; adds its gradient to the layers'.
     double loss_and_gradient(const gradcon::Tensor<double, 4>& images) {
@@ -164,12 +172,19 @@ struct NaiveAutoencoder {
     }
     void add(const gradcon::ConvTranspose2d& l) {
         const auto& o = l.options();
-        layers.push_back({Kind::conv_transpose, l.in_channels(), l.out_channels(), o.kernel_size, o.stride, o.padding,
+        layers.push_back({Kind::conv_transpose,
+                          l.in_channels(),
+                          l.out_channels(),
+                          o.kernel_size,
+                          o.stride,
+                          o.padding,
                           {o.output_padding[0], o.output_padding[1]}});
     }
     void add(const gradcon::ReLU&) { layers.push_back({Kind::relu}); }
     void add(const gradcon::Sigmoid&) { layers.push_back({Kind::sigmoid}); }
     void add(const gradcon::Tanh&) { layers.push_back({Kind::tanh}); }
     template <class L>
-    void add(const L&) { throw std::logic_error("the oracle does not know this layer"); }
+    void add(const L&) {
+        throw std::logic_error("the oracle does not know this layer");
+    }
 };

@@ -28,7 +28,8 @@ template <gradcon::TensorTree Tree>
 void randomize(Tree& tree, gradcon::Rng& rng, double low = -1, double high = 1) {
     gradcon::for_each_tensor(
         [&](auto& tensor) {
-            for (auto& value : gradcon::elements(tensor)) value = static_cast<gradcon::scalar_t<Tree>>(gradcon::uniform(rng, low, high));
+            for (auto& value : gradcon::elements(tensor))
+                value = static_cast<std::remove_reference_t<decltype(value)>>(gradcon::uniform(rng, low, high));
         },
         tree);
 }
@@ -68,7 +69,8 @@ bool throws_naming(Action&& action, std::initializer_list<std::string_view> part
     } catch (const E& error) {
         for (const auto part : parts)
             if (std::string_view(error.what()).find(part) == std::string_view::npos) {
-                std::fprintf(stderr, "the message lacks \"%.*s\": %s\n", static_cast<int>(part.size()), part.data(), error.what());
+                std::fprintf(stderr, "the message lacks \"%.*s\": %s\n", static_cast<int>(part.size()), part.data(),
+                             error.what());
                 return false;
             }
         return true;

@@ -23,16 +23,18 @@ TEST_SUITE("constraint") {
         GradCon<Tree> policy{g, {}};
         policy.update(reference);
         const double penalty = policy.add_penalty_gradient(g, u);
-        CHECK(penalty == doctest::Approx(-(cosine(dot(g[0], reference[0]), dot(g[0], g[0]), dot(reference[0], reference[0])) +
-                                           cosine(dot(g[1], reference[1]), dot(g[1], g[1]), dot(reference[1], reference[1]))) /
-                                         2)
-                             .epsilon(1e-14));
+        CHECK(penalty ==
+              doctest::Approx(-(cosine(dot(g[0], reference[0]), dot(g[0], g[0]), dot(reference[0], reference[0])) +
+                                cosine(dot(g[1], reference[1]), dot(g[1], g[1]), dot(reference[1], reference[1]))) /
+                              2)
+                  .epsilon(1e-14));
         for (std::size_t tensor = 0; tensor < 2; ++tensor)
             for (std::size_t i = 0; i < 5; ++i) {
                 Tree after = g, before = g;
                 after[tensor][i] += 1e-6;
                 before[tensor][i] -= 1e-6;
-                CHECK(u[tensor][i] == doctest::Approx((policy.penalty(after) - policy.penalty(before)) / 2e-6).epsilon(1e-7));
+                CHECK(u[tensor][i] ==
+                      doctest::Approx((policy.penalty(after) - policy.penalty(before)) / 2e-6).epsilon(1e-7));
             }
         // The cosine does not change along g: its gradient is orthogonal to g.
         CHECK(std::abs(dot(u[1], g[1])) < 1e-15);
@@ -46,8 +48,8 @@ TEST_SUITE("constraint") {
         CHECK(policy.score(1.0, g) == 1.0); // no reference yet
         policy.update(g);
         CHECK(policy.score(1.0, g) == doctest::Approx(0.5)); // perfectly aligned: 1 - 0.5 * 1
-        a = {-4, 3};                                        // orthogonal
-        b = {0, 0, -7};                                     // opposite
+        a = {-4, 3};                                         // orthogonal
+        b = {0, 0, -7};                                      // opposite
         CHECK(policy.score(1.0, g) == doctest::Approx(1.0 + 0.5 * 0.5));
         Writable u{u_a, u_b};
         CHECK(policy.add_penalty_gradient(g, u) == doctest::Approx(0.5));
@@ -89,7 +91,8 @@ TEST_SUITE("constraint") {
         const std::uint64_t many = std::uint64_t{1} << 26;
         policy.reference().restore({{1.0}}, many);
         policy.update(Spans{two});
-        CHECK(policy.reference().exact(0)[0] == doctest::Approx(1 + 1.0 / static_cast<double>(many + 1)).epsilon(1e-16));
+        CHECK(policy.reference().exact(0)[0] ==
+              doctest::Approx(1 + 1.0 / static_cast<double>(many + 1)).epsilon(1e-16));
         CHECK(policy.reference().exact(0)[0] > 1);
         CHECK(policy.reference().updates() == many + 1);
     }
@@ -101,7 +104,8 @@ TEST_SUITE("constraint") {
         CHECK(by_default.names() == std::vector<std::string>{"0.weight", "2.weight", "4.weight", "6.weight"});
         CHECK(GradCon<decltype(cae.decoder)>(cae.decoder, {}, monitor::all_tensors).count() == 8);
         CHECK(GradCon<decltype(cae.decoder)>(cae.decoder, {}, monitor::convolution_weights).count() == 4);
-        CHECK(throws_naming<ValueError>([&] { GradCon<decltype(cae.decoder)>(cae.decoder, {}, monitor::linear_weights); }, {"selector"}));
+        CHECK(throws_naming<ValueError>(
+            [&] { GradCon<decltype(cae.decoder)>(cae.decoder, {}, monitor::linear_weights); }, {"selector"}));
         const auto mlp = Sequential{Linear{3, 4}, ReLU{}, Linear{4, 3}}.init<float>(rng);
         CHECK(GradCon{mlp, {}}.names() == std::vector<std::string>{"0.weight", "2.weight"});
     }
@@ -113,8 +117,10 @@ TEST_SUITE("constraint") {
         CHECK_THROWS_AS(GradCon<Spans>(Spans{a}, {.beta = nan}), ValueError);
         CHECK(throws_naming<ValueError>([&] { GradCon<Spans>(Spans{a}, {.decay = 1}); }, {"decay in [0, 1)", "1"}));
         const GradCon<Spans> policy{Spans{a}, {}};
-        CHECK(throws_naming<ShapeError>([&] { static_cast<void>(policy.penalty(Spans{longer})); }, {"has 4", "its reference 3"}));
-        CHECK(throws_naming<ShapeError>([&] { static_cast<void>(policy.penalty(Spans{})); }, {"1 monitored", "0 found"}));
+        CHECK(throws_naming<ShapeError>([&] { static_cast<void>(policy.penalty(Spans{longer})); },
+                                        {"has 4", "its reference 3"}));
+        CHECK(
+            throws_naming<ShapeError>([&] { static_cast<void>(policy.penalty(Spans{})); }, {"1 monitored", "0 found"}));
         GradCon<Spans> other{Spans{a}, {}};
         CHECK_THROWS_AS(other.reference().restore({{1.0, 2.0}}, 1), ShapeError);
         CHECK_THROWS_AS(other.reference().restore({}, 1), ShapeError);

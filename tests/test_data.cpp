@@ -25,7 +25,8 @@ Bytes idx(std::initializer_list<std::uint32_t> shape, std::size_t values, std::u
 }
 
 void write(const std::filesystem::path& path, const Bytes& bytes) {
-    std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 void write_gz(const std::filesystem::path& path, const Bytes& bytes) {
     gzFile file = gzopen(path.c_str(), "wb9");
@@ -99,8 +100,10 @@ TEST_SUITE("data") {
         refused(idx({1000, 1000}, 10), {"more than the file can hold"});
         write(folder.path / "labels", idx({2}, 2));
         write(path, idx({3, 1, 1}, 3));
-        CHECK(throws_naming<FileError>([&] { data::read_idx_pair(path, folder.path / "labels"); }, {"2 labels", "3 images"}));
-        CHECK(throws_naming<FileError>([&] { data::read_idx_pair(folder.path / "labels", path); }, {"3 dimensions", "1"}));
+        CHECK(throws_naming<FileError>([&] { data::read_idx_pair(path, folder.path / "labels"); },
+                                       {"2 labels", "3 images"}));
+        CHECK(throws_naming<FileError>([&] { data::read_idx_pair(folder.path / "labels", path); },
+                                       {"3 dimensions", "1"}));
         CHECK(throws_naming<FileError>([&] { data::read_idx_pair(path, path); }, {"1 dimension", "3"}));
     }
 
@@ -121,8 +124,7 @@ TEST_SUITE("data") {
             try {
                 const auto read = data::read_idx(path); // such as a flipped bit of the time stamp
                 CHECK(std::equal(read.values.begin(), read.values.end(), content.begin() + 16));
-            } catch (const FileError&) {
-            }
+            } catch (const FileError&) {}
         }
         // A header that asks for 4 GiB, with nothing behind it: refused before anything is allocated.
         write_gz(path, idx({4096, 1024, 1024}, 0));
@@ -153,13 +155,15 @@ TEST_SUITE("data") {
                 outliers += split.anomalous[i];
             }
             CHECK(split.test.size() - outliers == 20);
-            CHECK(static_cast<double>(outliers) / static_cast<double>(split.test.size()) == doctest::Approx(ratio).epsilon(0.05));
+            CHECK(static_cast<double>(outliers) / static_cast<double>(split.test.size()) ==
+                  doctest::Approx(ratio).epsilon(0.05));
             Rng same(3), other(4);
             CHECK(data::fashion_mnist_split(labels, 4, ratio, same).test == split.test);
             CHECK(data::fashion_mnist_split(labels, 4, ratio, other).test != split.test);
         }
         Rng rng(1);
-        CHECK(throws_naming<ValueError>([&] { data::fashion_mnist_split(labels, 11, 0.5, rng); }, {"class 11", "0 images"}));
+        CHECK(throws_naming<ValueError>([&] { data::fashion_mnist_split(labels, 11, 0.5, rng); },
+                                        {"class 11", "0 images"}));
         CHECK_THROWS_AS(data::fashion_mnist_split(labels, 1, 0, rng), ValueError);
         CHECK_THROWS_AS(data::fashion_mnist_split(labels, 1, 1, rng), ValueError);
         const std::vector<std::uint8_t> one_class(100, 1);

@@ -30,8 +30,11 @@ TEST_SUITE("executor") {
     TEST_CASE("an exception reaches the caller, and the pool works on") {
         ThreadPool pool(3);
         for (int round = 0; round < 20; ++round) {
-            CHECK_THROWS_WITH_AS(pool.run(50, [](std::size_t task, std::size_t) { if (task == 7) throw std::runtime_error("task 7"); }), "task 7",
-                                 std::runtime_error);
+            CHECK_THROWS_WITH_AS(pool.run(50,
+                                          [](std::size_t task, std::size_t) {
+                                              if (task == 7) throw std::runtime_error("task 7");
+                                          }),
+                                 "task 7", std::runtime_error);
             std::atomic<int> runs{0};
             pool.run(50, [&](std::size_t, std::size_t) { ++runs; });
             CHECK(runs == 50);
@@ -43,7 +46,9 @@ TEST_SUITE("executor") {
         std::atomic<int> runs{0};
         std::vector<std::thread> callers;
         for (int c = 0; c < 4; ++c)
-            callers.emplace_back([&] { for (int i = 0; i < 25; ++i) pool.run(10, [&](std::size_t, std::size_t) { ++runs; }); });
+            callers.emplace_back([&] {
+                for (int i = 0; i < 25; ++i) pool.run(10, [&](std::size_t, std::size_t) { ++runs; });
+            });
         for (auto& caller : callers) caller.join();
         CHECK(runs == 1000);
     }
@@ -80,7 +85,7 @@ TEST_SUITE("random") {
             squares += u * u;
             ++counts[random_index(rng, 5)];
         }
-        CHECK(std::abs(sum / n - 1) < 0.02);                   // 5 standard deviations
+        CHECK(std::abs(sum / n - 1) < 0.02); // 5 standard deviations
         CHECK(std::abs(squares / n - (1 + 16.0 / 12)) < 0.04);
         for (const int count : counts) CHECK(std::abs(count - n / 5) < 5 * 127);
     }

@@ -21,20 +21,26 @@ struct Training {
     Tensor<float, 4> images, held_out;
 
     explicit Training(std::uint64_t seed = 5, std::size_t count = 37, double learning_rate = 3e-3)
-        : rng(seed), params(model.init<float>(rng)), policy(params.decoder, {}), adam(params, {.learning_rate = learning_rate}),
-          images(random_images<float>({count, 9, 12, 2}, rng, 0.2, 0.4)), held_out(random_images<float>({11, 9, 12, 2}, rng, 0.2, 0.4)) {}
+        : rng(seed), params(model.init<float>(rng)), policy(params.decoder, {}),
+          adam(params, {.learning_rate = learning_rate}),
+          images(random_images<float>({count, 9, 12, 2}, rng, 0.2, 0.4)),
+          held_out(random_images<float>({11, 9, 12, 2}, rng, 0.2, 0.4)) {}
 
     template <class OnEpoch>
     FitResult fit(const FitOptions<float>& options, OnEpoch&& on_epoch) {
         return gradcon::fit(model, params, policy, adam, images, rng, options, on_epoch);
     }
-    FitResult fit(const FitOptions<float>& options) { return gradcon::fit(model, params, policy, adam, images, rng, options); }
+    FitResult fit(const FitOptions<float>& options) {
+        return gradcon::fit(model, params, policy, adam, images, rng, options);
+    }
 };
 
 bool same(const Training& a, const Training& b) {
     bool equal = a.policy.reference().updates() == b.policy.reference().updates();
-    for_each_tensor([&](const auto& x, const auto& y) { equal = equal && std::equal(x.begin(), x.end(), y.begin()); }, a.params, b.params);
-    for (std::size_t i = 0; i < a.policy.count(); ++i) equal = equal && std::ranges::equal(a.policy.reference().exact(i), b.policy.reference().exact(i));
+    for_each_tensor([&](const auto& x, const auto& y) { equal = equal && std::equal(x.begin(), x.end(), y.begin()); },
+                    a.params, b.params);
+    for (std::size_t i = 0; i < a.policy.count(); ++i)
+        equal = equal && std::ranges::equal(a.policy.reference().exact(i), b.policy.reference().exact(i));
     return equal;
 }
 
@@ -95,7 +101,8 @@ TEST_SUITE("fit") {
         TrainingWorkspace<Model, float> workspace(t.params);
         SerialExecutor serial;
         const auto part = [&](std::size_t first, std::size_t count) {
-            return evaluate<Model, float>(t.model, t.params, t.policy, Batch<float>(t.held_out).slice(first, count), workspace, serial);
+            return evaluate<Model, float>(t.model, t.params, t.policy, Batch<float>(t.held_out).slice(first, count),
+                                          workspace, serial);
         };
         const Losses a = part(0, 8), b = part(8, 3);
         CHECK(seen.total == doctest::Approx((8 * a.total + 3 * b.total) / 11).epsilon(1e-14));
@@ -105,7 +112,8 @@ TEST_SUITE("fit") {
     TEST_CASE("the callback can stop, and its exceptions pass") {
         Training t;
         CHECK(t.fit({.epochs = 100}, [](Epoch& epoch) { epoch.stop = epoch.number == 2; }).epochs == 2);
-        CHECK_THROWS_AS(t.fit({.epochs = 3}, [](Epoch&) { throw std::runtime_error("cancelled"); }), std::runtime_error);
+        CHECK_THROWS_AS(t.fit({.epochs = 3}, [](Epoch&) { throw std::runtime_error("cancelled"); }),
+                        std::runtime_error);
     }
 
     TEST_CASE("a diverging training stops with an error and the last good state") {
@@ -116,7 +124,11 @@ TEST_SUITE("fit") {
             });
         };
         CHECK(throws_naming<DivergenceError>(diverge, {"not finite", "1e+30", "epoch"}));
-        for_each_tensor([](const auto& tensor) { for (const float v : tensor) CHECK(is_finite(double{v})); }, t.params);
+        for_each_tensor(
+            [](const auto& tensor) {
+                for (const float v : tensor) CHECK(is_finite(double{v}));
+            },
+            t.params);
         // From the very first step on: the state before training.
         Training at_once(5, 37, 1e38), before;
         CHECK_THROWS_AS(at_once.fit({.epochs = 3, .batch_size = 4}), DivergenceError);

@@ -1,5 +1,5 @@
-// Training and scoring against PyTorch: tests/golden/*.safetensors and, where it is there, every file of the folder that
-// GRADCON_GOLDEN_DIR names (default: ../shared/golden beside the project).
+// Training and scoring against PyTorch: tests/golden/*.safetensors and, where it is there, every file of the folder
+// that GRADCON_GOLDEN_DIR names (default: ../shared/golden beside the project).
 #include "random_tensors.hpp"
 
 #include <gradcon/io/parameters.hpp>
@@ -28,11 +28,14 @@ Tensor<T, 4> from_nchw(const std::vector<T>& values, std::size_t n, std::size_t 
     images.resize({n, h, w, c});
     for (std::size_t s = 0; s < n; ++s)
         for (std::size_t k = 0; k < c; ++k)
-            for (std::size_t p = 0; p < h * w; ++p) images.data()[(s * h * w + p) * c + k] = values[(s * c + k) * h * w + p];
+            for (std::size_t p = 0; p < h * w; ++p)
+                images.data()[(s * h * w + p) * c + k] = values[(s * c + k) * h * w + p];
     return images;
 }
 
-double relative(double found, double expected) { return std::abs(found - expected) / std::max(std::abs(expected), 1e-300); }
+double relative(double found, double expected) {
+    return std::abs(found - expected) / std::max(std::abs(expected), 1e-300);
+}
 
 template <class T, class Model>
 Worst replay(const io::Safetensors& file, const Model& model) {
@@ -55,7 +58,8 @@ Worst replay(const io::Safetensors& file, const Model& model) {
     for (std::size_t step = 0; step < recon_loss.size(); ++step) {
         const Batch<T> batch = Batch<T>(x).slice(step % batches * x_shape[1], static_cast<std::size_t>(sizes[step]));
         const Losses losses = train_step<Model, T>(model, params, policy, adam, batch, workspace, serial);
-        worst.loss = std::max({worst.loss, relative(losses.reconstruction, recon_loss[step]), relative(losses.total, total_loss[step])});
+        worst.loss = std::max(
+            {worst.loss, relative(losses.reconstruction, recon_loss[step]), relative(losses.total, total_loss[step])});
         if (step > 0) worst.loss = std::max(worst.loss, relative(losses.alignment, grad_loss[step]));
         else CHECK(losses.alignment == 0);
         const std::string prefix = "step" + std::to_string(step) + ".grad.";
@@ -73,8 +77,11 @@ Worst replay(const io::Safetensors& file, const Model& model) {
     }
     auto expected = params;
     io::read_parameters(file, "final.", expected);
-    for_each_tensor([&](const auto& ours, const auto& theirs) { worst.parameters = std::max(worst.parameters, relative_error(elements(ours), elements(theirs))); },
-                    params, expected);
+    for_each_tensor(
+        [&](const auto& ours, const auto& theirs) {
+            worst.parameters = std::max(worst.parameters, relative_error(elements(ours), elements(theirs)));
+        },
+        params, expected);
     std::size_t i = 0, index = 0;
     for_each_tensor(
         [&](const auto& tensor) {
@@ -98,18 +105,23 @@ Worst replay(const io::Safetensors& file, const Model& model) {
     const Scorer scorer{model, expected, policy};
     const auto test_shape = file.at("test.x").shape;
     const auto test = from_nchw(file.values<T>("test.x"), test_shape[0], c, h, w);
-    const auto mse = file.values<double>("test.mse"), cosines = file.values<double>("test.cos"), score = file.values<double>("test.score");
+    const auto mse = file.values<double>("test.mse"), cosines = file.values<double>("test.cos"),
+               score = file.values<double>("test.score");
     const Scores scores = score_each(scorer, Batch<T>(test), serial);
     for (std::size_t n = 0; n < score.size(); ++n) {
-        worst.score = std::max({worst.score, std::abs(scores.score[n] + score[n]), std::abs(scores.reconstruction_error[n] - mse[n])});
-        for (std::size_t k = 0; k < 4; ++k) worst.cosine = std::max(worst.cosine, std::abs(scores.cosine[n * 4 + k] - cosines[n * 4 + k]));
+        worst.score = std::max(
+            {worst.score, std::abs(scores.score[n] + score[n]), std::abs(scores.reconstruction_error[n] - mse[n])});
+        for (std::size_t k = 0; k < 4; ++k)
+            worst.cosine = std::max(worst.cosine, std::abs(scores.cosine[n * 4 + k] - cosines[n * 4 + k]));
     }
     return worst;
 }
 
 void report(const io::Safetensors& file, const char* type, const Worst& w) {
-    std::printf("golden %s %s: worst errors: loss %.1e  gradient %.1e  final parameters %.1e  reference %.1e  cosine %.1e  score %.1e\n",
-                std::filesystem::path(file.path()).filename().c_str(), type, w.loss, w.gradient, w.parameters, w.reference, w.cosine, w.score);
+    std::printf("golden %s %s: worst errors: loss %.1e  gradient %.1e  final parameters %.1e  reference %.1e  cosine "
+                "%.1e  score %.1e\n",
+                std::filesystem::path(file.path()).filename().c_str(), type, w.loss, w.gradient, w.parameters,
+                w.reference, w.cosine, w.score);
 }
 
 template <class Model>
@@ -128,18 +140,25 @@ void compare(const std::filesystem::path& path) {
     const auto file = io::read_safetensors(path);
     INFO(path.string());
     if (!file.find("init.down.0.weight") || file.find("eps")) {
-        std::printf("golden %s: skipped, of a kind that is not known here (%s)\n", path.filename().c_str(), file.find("eps") ? "VAE" : "no encoder");
+        std::printf("golden %s: skipped, of a kind that is not known here (%s)\n", path.filename().c_str(),
+                    file.find("eps") ? "VAE" : "no encoder");
         return;
     }
-    const auto width = [&](const char* layer) { return file.at(std::string("init.down.") + layer + ".weight").shape[0]; };
-    const std::size_t c = file.at("init.down.0.weight").shape[1], w0 = width("0"), w1 = width("2"), w2 = width("4"), w3 = width("6");
+    const auto width = [&](const char* layer) {
+        return file.at(std::string("init.down.") + layer + ".weight").shape[0];
+    };
+    const std::size_t c = file.at("init.down.0.weight").shape[1], w0 = width("0"), w1 = width("2"), w2 = width("4"),
+                      w3 = width("6");
     if (w0 == 32 && w1 == 32 && w2 == 64 && w3 == 64) return compare_float(file, models::paper_cae(c));
-    const auto down = [](std::size_t in, std::size_t out) { return Conv2d{in, out, {.kernel_size = 4, .stride = 2, .padding = 2}}; };
+    const auto down = [](std::size_t in, std::size_t out) {
+        return Conv2d{in, out, {.kernel_size = 4, .stride = 2, .padding = 2}};
+    };
     const auto up = [](std::size_t in, std::size_t out, std::size_t padding) {
         return ConvTranspose2d{in, out, {.kernel_size = 4, .stride = 2, .padding = padding}};
     };
-    const Autoencoder model{Chain{{down(c, w0), ReLU{}, down(w0, w1), ReLU{}, down(w1, w2), ReLU{}, down(w2, w3), ReLU{}}},
-                            Chain{{up(w3, w2, 2), ReLU{}, up(w2, w1, 1), ReLU{}, up(w1, w0, 2), ReLU{}, up(w0, c, 1), Sigmoid{}}}};
+    const Autoencoder model{
+        Chain{{down(c, w0), ReLU{}, down(w0, w1), ReLU{}, down(w1, w2), ReLU{}, down(w2, w3), ReLU{}}},
+        Chain{{up(w3, w2, 2), ReLU{}, up(w2, w1, 1), ReLU{}, up(w1, w0, 2), ReLU{}, up(w0, c, 1), Sigmoid{}}}};
     compare_float(file, model);
     if (!file.find("batch_sizes")) return;
     // The own file comes from a run in double: what remains is the rounding of its tensors to float32, 6e-8.
@@ -156,7 +175,9 @@ void compare(const std::filesystem::path& path) {
 } // namespace
 
 TEST_SUITE("golden") {
-    TEST_CASE("training steps and scores equal PyTorch's: own narrow autoencoder") { compare(GRADCON_TESTS_DIR "/golden/cae-narrow.safetensors"); }
+    TEST_CASE("training steps and scores equal PyTorch's: own narrow autoencoder") {
+        compare(GRADCON_TESTS_DIR "/golden/cae-narrow.safetensors");
+    }
 
     TEST_CASE("training steps and scores equal PyTorch's: every file of GRADCON_GOLDEN_DIR") {
         const char* named = std::getenv("GRADCON_GOLDEN_DIR");

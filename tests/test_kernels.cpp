@@ -1,4 +1,5 @@
-// Every fast kernel beside its definition, and the adjoint identities <A x, y> = <x, A' y> of the three convolution maps.
+// Every fast kernel beside its definition, and the adjoint identities <A x, y> = <x, A' y> of the three convolution
+// maps.
 #include "random_tensors.hpp"
 
 #include <gradcon/kernels/conv2d.hpp>
@@ -49,12 +50,14 @@ struct Case {
     /// f(sample offsets, a, b, weight index) for all products of the map
     template <class F>
     void for_each_product(F&& f) const {
-        const kernels::Extent l = kernels::extent(TensorView<const T, 4>(large)), s = kernels::extent(TensorView<const T, 4>(small));
+        const kernels::Extent l = kernels::extent(TensorView<const T, 4>(large)),
+                              s = kernels::extent(TensorView<const T, 4>(small));
         for (Index n = 0; n < static_cast<Index>(large_shape[0]); ++n)
             kernels::for_each_tap(window, l, s, [&](Index x, Index y, Index w) {
                 for (Index a = 0; a < l.channels; ++a)
                     for (Index b = 0; b < s.channels; ++b)
-                        f(static_cast<std::size_t>(n * l.size() + x + a), static_cast<std::size_t>(n * s.size() + y + b),
+                        f(static_cast<std::size_t>(n * l.size() + x + a),
+                          static_cast<std::size_t>(n * s.size() + y + b),
                           static_cast<std::size_t>(w + a * s.channels + b));
             });
     }
@@ -80,7 +83,8 @@ struct Guarded {
     std::vector<T> values;
     explicit Guarded(std::size_t count) : size(count), values(count + 32, T{7}) {}
     bool intact() const {
-        return std::all_of(values.begin() + static_cast<std::ptrdiff_t>(size), values.end(), [](T v) { return v == T{7}; });
+        return std::all_of(values.begin() + static_cast<std::ptrdiff_t>(size), values.end(),
+                           [](T v) { return v == T{7}; });
     }
 };
 
@@ -132,12 +136,15 @@ TEST_SUITE("kernels") {
             const Case<T> c(rng);
             INFO(c.text());
             const std::size_t taps = static_cast<std::size_t>(c.window.kernel * c.window.kernel);
-            const auto bias_small = random_values<T>(c.small_shape[3], rng), bias_large = random_values<T>(c.large_shape[3], rng);
+            const auto bias_small = random_values<T>(c.small_shape[3], rng),
+                       bias_large = random_values<T>(c.large_shape[3], rng);
             AlignedVector<T> scratch;
             for (const auto start : {kernels::Start::zero, kernels::Start::bias, kernels::Start::output}) {
                 Guarded<T> y(c.small.size()), x(c.large.size());
                 const auto initial = [&](std::size_t i, const std::vector<T>& bias) {
-                    return start == kernels::Start::zero ? 0.0 : start == kernels::Start::bias ? double{bias[i % bias.size()]} : 7.0;
+                    return start == kernels::Start::zero   ? 0.0
+                           : start == kernels::Start::bias ? double{bias[i % bias.size()]}
+                                                           : 7.0;
                 };
                 std::vector<double> expected_y(c.small.size()), expected_x(c.large.size());
                 for (std::size_t i = 0; i < expected_y.size(); ++i) expected_y[i] = initial(i, bias_small);
@@ -178,7 +185,8 @@ TEST_SUITE("kernels") {
                 scale += std::abs(expected_g[i] * double{reference[i]});
             }
             CHECK(std::abs(reduce.sum().dot - dot) <= tolerance<T>(expected_g.size() + positions) * scale);
-            CHECK(std::abs(reduce.sum().squared_norm - squares) <= tolerance<T>(expected_g.size() + positions) * (1 + squares));
+            CHECK(std::abs(reduce.sum().squared_norm - squares) <=
+                  tolerance<T>(expected_g.size() + positions) * (1 + squares));
         }
     }
 
@@ -191,7 +199,8 @@ TEST_SUITE("kernels") {
             auto x = c.large;
             AlignedVector<double> scratch;
             kernels::gather<double>(c.window, c.padded, c.packed.gather.data(), kernels::Start::zero, nullptr, y);
-            kernels::scatter<double>(c.window, c.small, c.packed.scatter.data(), kernels::Start::zero, nullptr, x, scratch);
+            kernels::scatter<double>(c.window, c.small, c.packed.scatter.data(), kernels::Start::zero, nullptr, x,
+                                     scratch);
             std::vector<double> g(c.weight.size());
             kernels::AddTo<double> add{g.data()};
             kernels::outer_product(c.window, c.padded, Batch<double>(c.small), add);
@@ -212,7 +221,8 @@ TEST_SUITE("kernels") {
             for (std::size_t n = 0; n < c.large_shape[0]; ++n) {
                 kernels::Padded<float> padded;
                 kernels::pad(c.window, Batch<float>(c.large).slice(n, 1), static_cast<Index>(c.small_shape[2]), padded);
-                kernels::gather<float>(c.window, padded, c.packed.gather.data(), kernels::Start::zero, nullptr, one.slice(n, 1));
+                kernels::gather<float>(c.window, padded, c.packed.gather.data(), kernels::Start::zero, nullptr,
+                                       one.slice(n, 1));
             }
             CHECK(std::equal(all.begin(), all.end(), alone.begin()));
         }

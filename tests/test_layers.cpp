@@ -37,12 +37,14 @@ void check_reduction(const L& layer, const Shape& shape) {
     const Batch<double> dx = layer.backward(packed, cache, Batch<double>(dy), g);
     std::vector<kernels::Reduction<double>> reductions;
     for_each_tensor([&](const auto& tensor) { reductions.push_back({tensor.data(), {}}); }, reference);
-    const Batch<double> dx_reduce = backward_reduce(layer, packed, cache_reduce, Batch<double>(dy), room, std::span(reductions), true);
+    const Batch<double> dx_reduce =
+        backward_reduce(layer, packed, cache_reduce, Batch<double>(dy), room, std::span(reductions), true);
     CHECK(std::equal(dx.data(), dx.data() + dx.size(), dx_reduce.data()));
     std::size_t i = 0;
     for_each_tensor(
         [&](const auto& gradient, const auto& r) {
-            const auto sum = kernels::dot_and_norm_naive(std::span<const double>(r.data(), r.size()), std::span<const double>(gradient.data(), gradient.size()));
+            const auto sum = kernels::dot_and_norm_naive(std::span<const double>(r.data(), r.size()),
+                                                         std::span<const double>(gradient.data(), gradient.size()));
             CHECK(reductions[i].sum.dot == doctest::Approx(sum.dot).epsilon(1e-11));
             CHECK(reductions[i].sum.squared_norm == doctest::Approx(sum.squared_norm).epsilon(1e-11));
             ++i;
@@ -58,7 +60,9 @@ struct Scale {
     struct Params {
         Tensor<T, 1> weight;
         template <class Self>
-        static auto fields(Self& s) { return std::tie(s.weight); }
+        static auto fields(Self& s) {
+            return std::tie(s.weight);
+        }
         static constexpr std::array<const char*, 1> field_names{"weight"};
     };
     template <class T>
@@ -94,18 +98,22 @@ struct Scale {
         return scaled(p, dy, c.dx);
     }
     template <class T>
-    Batch<T> forward_tangent(const Params<T>& p, const Params<T>& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> x_dot) const {
+    Batch<T> forward_tangent(const Params<T>& p, const Params<T>& p_dot, Cache<T>& c, Cache<T>& c_dot,
+                             Batch<T> x_dot) const {
         c_dot.x = x_dot;
         scaled(p, x_dot, c_dot.y);
-        for (std::size_t i = 0; i < x_dot.size(); ++i) c_dot.y.data()[i] += p_dot.weight.data()[i % channels] * c.x.data()[i];
+        for (std::size_t i = 0; i < x_dot.size(); ++i)
+            c_dot.y.data()[i] += p_dot.weight.data()[i % channels] * c.x.data()[i];
         return Batch<T>(c_dot.y.data(), x_dot.shape());
     }
     template <class T>
-    Batch<T> backward_tangent(const Params<T>& p, const Params<T>& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot, Params<T>& g_dot) const {
+    Batch<T> backward_tangent(const Params<T>& p, const Params<T>& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot,
+                              Params<T>& g_dot) const {
         add_products(c_dot.x, c.dy, g_dot);
         add_products(c.x, dy_dot, g_dot);
         scaled(p, dy_dot, c_dot.dx);
-        for (std::size_t i = 0; i < dy_dot.size(); ++i) c_dot.dx.data()[i] += p_dot.weight.data()[i % channels] * c.dy.data()[i];
+        for (std::size_t i = 0; i < dy_dot.size(); ++i)
+            c_dot.dx.data()[i] += p_dot.weight.data()[i % channels] * c.dy.data()[i];
         return Batch<T>(c_dot.dx.data(), dy_dot.shape());
     }
 };
@@ -113,7 +121,8 @@ struct Scale {
 /// The same with a mistake in one pass: check_gradient must notice.
 struct WrongTangent : Scale {
     template <class T>
-    Batch<T> backward_tangent(const Params<T>& p, const Params<T>&, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot, Params<T>& g_dot) const {
+    Batch<T> backward_tangent(const Params<T>& p, const Params<T>&, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot,
+                              Params<T>& g_dot) const {
         add_products(c_dot.x, c.dy, g_dot);
         return scaled(p, dy_dot, c_dot.dx);
     }
@@ -146,12 +155,17 @@ TEST_SUITE("layers") {
         for (int round = 0; round < 40; ++round) {
             const std::size_t k = 1 + random_index(rng, 5), s = 1 + random_index(rng, 4), p = random_index(rng, 4);
             const std::size_t in = 1 + random_index(rng, 9), out = 1 + random_index(rng, 9);
-            const std::size_t least = k > 2 * p ? k - 2 * p : 1, h = least + random_index(rng, 6), w = least + random_index(rng, 7);
+            const std::size_t least = k > 2 * p ? k - 2 * p : 1, h = least + random_index(rng, 6),
+                              w = least + random_index(rng, 7);
             INFO("kernel ", k, " stride ", s, " padding ", p, " channels ", in, " to ", out);
             check_passes(Conv2d{in, out, {.kernel_size = k, .stride = s, .padding = p}}, {2, h, w, in});
             const std::size_t smallest = 2 * p >= k ? (2 * p - k) / s + 2 : 1;
-            const ConvTranspose2d transposed{
-                in, out, {.kernel_size = k, .stride = s, .padding = p, .output_padding = {random_index(rng, s), random_index(rng, s)}}};
+            const ConvTranspose2d transposed{in,
+                                             out,
+                                             {.kernel_size = k,
+                                              .stride = s,
+                                              .padding = p,
+                                              .output_padding = {random_index(rng, s), random_index(rng, s)}}};
             check_passes(transposed, {2, smallest + random_index(rng, 3), smallest + random_index(rng, 4), in});
         }
     }
@@ -173,7 +187,8 @@ TEST_SUITE("layers") {
         chain.pack(q, packed_chain);
         Sequential<Conv2d, Tanh, ConvTranspose2d, Sigmoid>::Cache<float> cache;
         Chain::Cache<float> cache_chain;
-        const Batch<float> a = sequential.forward(packed, Batch<float>(x), cache), b = chain.forward(packed_chain, Batch<float>(x), cache_chain);
+        const Batch<float> a = sequential.forward(packed, Batch<float>(x), cache),
+                           b = chain.forward(packed_chain, Batch<float>(x), cache_chain);
         CHECK(a.shape() == b.shape());
         CHECK(std::equal(a.data(), a.data() + a.size(), b.data()));
     }
@@ -183,8 +198,10 @@ TEST_SUITE("layers") {
         check_reduction(Conv2d{3, 8, {.kernel_size = 4, .stride = 2, .padding = 2}}, {1, 9, 10, 3});
         check_reduction(ConvTranspose2d{8, 3, {.kernel_size = 4, .stride = 2, .padding = 1}}, {1, 4, 5, 8});
         check_reduction(Scale{3}, {1, 4, 4, 3});
-        check_reduction(Sequential{Conv2d{2, 5, {.kernel_size = 3}}, Tanh{}, Scale{5}, Flatten{}, Linear{20, 4}}, {1, 4, 4, 2});
-        check_reduction(Chain{{Conv2d{2, 5, {.kernel_size = 3}}, Tanh{}, Flatten{}, Linear{20, 4}, Unflatten{2, 2, 1}}}, {1, 4, 4, 2});
+        check_reduction(Sequential{Conv2d{2, 5, {.kernel_size = 3}}, Tanh{}, Scale{5}, Flatten{}, Linear{20, 4}},
+                        {1, 4, 4, 2});
+        check_reduction(Chain{{Conv2d{2, 5, {.kernel_size = 3}}, Tanh{}, Flatten{}, Linear{20, 4}, Unflatten{2, 2, 1}}},
+                        {1, 4, 4, 2});
     }
 
     TEST_CASE("check_gradient notices a wrong backward and a wrong tangent") {
@@ -238,8 +255,11 @@ TEST_SUITE("layers") {
         CHECK(throws_naming<ValueError>([] { Conv2d(0, 1, {}); }, {"Conv2d", "in_channels 0"}));
         CHECK(throws_naming<ValueError>([] { Conv2d(1, 1, {.kernel_size = 3, .stride = 0}); }, {"stride 0"}));
         CHECK(throws_naming<ValueError>([] { Linear(3, 0); }, {"Linear", "3 and 0"}));
-        CHECK(throws_naming<ValueError>([] { ConvTranspose2d(1, 1, {.kernel_size = 4, .stride = 2, .padding = 1, .output_padding = {0, 2}}); },
-                                        {"output_padding 0 2", "stride 2"}));
+        CHECK(throws_naming<ValueError>(
+            [] {
+                ConvTranspose2d(1, 1, {.kernel_size = 4, .stride = 2, .padding = 1, .output_padding = {0, 2}});
+            },
+            {"output_padding 0 2", "stride 2"}));
         const Conv2d conv{3, 4, {.kernel_size = 5}};
         CHECK(throws_naming<ShapeError>([&] { conv.output_shape({1, 5, 5, 1}); }, {"x 3", "1 x 5 x 5 x 1"}));
         CHECK(throws_naming<ShapeError>([&] { conv.output_shape({1, 4, 9, 3}); }, {"at least 5", "1 x 4 x 9 x 3"}));
@@ -275,14 +295,19 @@ TEST_SUITE("layers") {
     TEST_CASE("paper_cae refuses sizes that it cannot give back, naming the nearest that fit") {
         const auto model = models::paper_cae(1);
         for (const std::size_t size : {28U, 44U, 60U, 252U}) CHECK_NOTHROW(model.check_shape({1, size, 28, 1}));
-        CHECK(throws_naming<ShapeError>([&] { model.check_shape({1, 64, 28, 1}); }, {"60 or 76", "width: 28", "1 x 60 x 28 x 1"}));
+        CHECK(throws_naming<ShapeError>(
+            [&] {
+                model.check_shape({1, 64, 28, 1});
+            },
+            {"60 or 76", "width: 28", "1 x 60 x 28 x 1"}));
         CHECK(throws_naming<ShapeError>([&] { model.check_shape({1, 3, 28, 1}); }, {"12"}));
         CHECK(throws_naming<ShapeError>([&] { model.check_shape({1, 28, 28, 3}); }, {"x 1", "1 x 28 x 28 x 3"}));
     }
 
     TEST_CASE("cae gives back any size") {
         Rng rng(1);
-        for (const auto& [h, w, c] : {std::array<std::size_t, 3>{1, 1, 1}, {28, 28, 1}, {13, 22, 3}, {64, 48, 4}, {5, 97, 2}}) {
+        for (const auto& [h, w, c] :
+             {std::array<std::size_t, 3>{1, 1, 1}, {28, 28, 1}, {13, 22, 3}, {64, 48, 4}, {5, 97, 2}}) {
             const auto model = models::cae({.height = h, .width = w, .channels = c, .widths = {4, 6}});
             CHECK_NOTHROW(model.check_shape({2, h, w, c}));
             CHECK(model.output_shape({2, h, w, c}) == Shape{2, h, w, c});

@@ -49,11 +49,23 @@ TEST_SUITE("metrics") {
     }
 
     TEST_CASE("AUROC refuses one class, NaN and unequal lengths") {
-        CHECK(throws_naming<ValueError>([] { static_cast<void>(auroc(std::vector<double>{1, 2}, std::vector<std::uint8_t>{1, 1})); }, {"2 and 0"}));
+        CHECK(throws_naming<ValueError>(
+            [] {
+                static_cast<void>(auroc(std::vector<double>{1, 2}, std::vector<std::uint8_t>{1, 1}));
+            },
+            {"2 and 0"}));
         CHECK_THROWS_AS(auroc(std::vector<double>{}, std::vector<std::uint8_t>{}), ValueError);
         const double nan = std::numeric_limits<double>::quiet_NaN();
-        CHECK(throws_naming<ValueError>([&] { static_cast<void>(auroc(std::vector<double>{1, nan}, std::vector<std::uint8_t>{0, 1})); }, {"score 1"}));
-        CHECK(throws_naming<ValueError>([&] { static_cast<void>(auroc(std::vector<double>{1, -nan}, std::vector<std::uint8_t>{0, 1})); }, {"score 1"}));
+        CHECK(throws_naming<ValueError>(
+            [&] {
+                static_cast<void>(auroc(std::vector<double>{1, nan}, std::vector<std::uint8_t>{0, 1}));
+            },
+            {"score 1"}));
+        CHECK(throws_naming<ValueError>(
+            [&] {
+                static_cast<void>(auroc(std::vector<double>{1, -nan}, std::vector<std::uint8_t>{0, 1}));
+            },
+            {"score 1"}));
         CHECK_THROWS_AS(auroc(std::vector<double>{1, 2}, std::vector<std::uint8_t>{0}), ValueError);
     }
 }

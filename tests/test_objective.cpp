@@ -19,10 +19,12 @@ ConvTranspose2d back(std::size_t in, std::size_t out, std::array<std::size_t, 2>
 }
 /// 7 x 10 to 4 x 6 to 3 x 4 and back; smooth, so that central differences hold everywhere.
 Model smooth() {
-    return {Chain{{conv(2, 5), Tanh{}, conv(5, 3), Tanh{}}}, Chain{{back(3, 5, {0, 0}), Tanh{}, back(5, 2, {1, 0}), Sigmoid{}}}};
+    return {Chain{{conv(2, 5), Tanh{}, conv(5, 3), Tanh{}}},
+            Chain{{back(3, 5, {0, 0}), Tanh{}, back(5, 2, {1, 0}), Sigmoid{}}}};
 }
 Model with_relu() {
-    return {Chain{{conv(2, 5), ReLU{}, conv(5, 3), ReLU{}}}, Chain{{back(3, 5, {0, 0}), ReLU{}, back(5, 2, {1, 0}), Sigmoid{}}}};
+    return {Chain{{conv(2, 5), ReLU{}, conv(5, 3), ReLU{}}},
+            Chain{{back(3, 5, {0, 0}), ReLU{}, back(5, 2, {1, 0}), Sigmoid{}}}};
 }
 
 struct Setting {
@@ -35,8 +37,8 @@ struct Setting {
     SerialExecutor serial;
 
     explicit Setting(const Model& m, const GradConOptions& options = {.alpha = 0.3})
-        : model(m), params(model.init<double>(rng)), policy(params.decoder, options), images(random_images<double>({11, 7, 10, 2}, rng)),
-          workspace(params) {}
+        : model(m), params(model.init<double>(rng)), policy(params.decoder, options),
+          images(random_images<double>({11, 7, 10, 2}, rng)), workspace(params) {}
 
     Losses objective() { return gradcon::objective<Model, double>(model, params, policy, images, workspace, serial); }
     void some_updates() {
@@ -139,7 +141,11 @@ TEST_SUITE("objective") {
                 Params direction = zeros_like(start);
                 const std::size_t element = random_index(s.rng, g.size());
                 std::size_t at = 0;
-                for_each_tensor([&](auto& d) { if (at++ == tensor) d.data()[element] = 1; }, direction);
+                for_each_tensor(
+                    [&](auto& d) {
+                        if (at++ == tensor) d.data()[element] = 1;
+                    },
+                    direction);
                 INFO(name, " ", element);
                 CHECK(std::abs(g.data()[element] - slope(direction)) <= 1e-7 * norm(gradient));
                 ++tensor;
@@ -164,7 +170,8 @@ TEST_SUITE("objective") {
     TEST_CASE("evaluate gives the objective's losses") {
         Setting s(with_relu());
         s.some_updates();
-        const Losses a = s.objective(), b = evaluate<Model, double>(s.model, s.params, s.policy, s.images, s.workspace, s.serial);
+        const Losses a = s.objective(),
+                     b = evaluate<Model, double>(s.model, s.params, s.policy, s.images, s.workspace, s.serial);
         CHECK(a.total == b.total);
         CHECK(a.alignment == b.alignment);
         CHECK(a.total == a.reconstruction + 0.3 * a.alignment);
@@ -178,12 +185,14 @@ TEST_SUITE("objective") {
             train_step<Model, double>(s.model, s.params, s.policy, adam, s.images, s.workspace, s.serial);
             const std::vector<double> first(s.policy.reference().exact(0).begin(), s.policy.reference().exact(0).end());
             train_step<Model, double>(s.model, s.params, s.policy, adam, s.images, s.workspace, s.serial);
-            const auto& used = std::get<ConvTranspose2d::Params<double>>((of == ReferenceOf::total_loss ? s.workspace.gradient.decoder
-                                                                                                        : s.workspace.reconstruction_gradient)
-                                                                             .layers[0])
-                                   .weight;
+            const auto& used =
+                std::get<ConvTranspose2d::Params<double>>(
+                    (of == ReferenceOf::total_loss ? s.workspace.gradient.decoder : s.workspace.reconstruction_gradient)
+                        .layers[0])
+                    .weight;
             for (std::size_t k = 0; k < first.size(); k += 17)
-                CHECK(s.policy.reference().exact(0)[k] == doctest::Approx((2 * first[k] + used.data()[k]) / 3).epsilon(1e-12));
+                CHECK(s.policy.reference().exact(0)[k] ==
+                      doctest::Approx((2 * first[k] + used.data()[k]) / 3).epsilon(1e-12));
             CHECK(s.policy.reference().updates() == 3);
         }
     }
@@ -196,15 +205,18 @@ TEST_SUITE("objective") {
             ThreadPool pool(threads);
             TrainingWorkspace<Model, double> workspace(one.params);
             objective<Model, double>(one.model, one.params, one.policy, one.images, workspace, pool);
-            for_each_tensor([](const auto& a, const auto& b) { CHECK(std::equal(a.begin(), a.end(), b.begin())); }, one.workspace.gradient,
-                            workspace.gradient);
+            for_each_tensor([](const auto& a, const auto& b) { CHECK(std::equal(a.begin(), a.end(), b.begin())); },
+                            one.workspace.gradient, workspace.gradient);
         }
     }
 
     TEST_CASE("no images, and images of another size, are refused") {
         Setting s(smooth());
-        const Tensor<double, 4> none(std::array<std::size_t, 4>{0, 7, 10, 2}), odd(std::array<std::size_t, 4>{1, 8, 10, 2});
-        CHECK_THROWS_AS((objective<Model, double>(s.model, s.params, s.policy, none, s.workspace, s.serial)), ShapeError);
-        CHECK_THROWS_AS((objective<Model, double>(s.model, s.params, s.policy, odd, s.workspace, s.serial)), ShapeError);
+        const Tensor<double, 4> none(std::array<std::size_t, 4>{0, 7, 10, 2}),
+            odd(std::array<std::size_t, 4>{1, 8, 10, 2});
+        CHECK_THROWS_AS((objective<Model, double>(s.model, s.params, s.policy, none, s.workspace, s.serial)),
+                        ShapeError);
+        CHECK_THROWS_AS((objective<Model, double>(s.model, s.params, s.policy, odd, s.workspace, s.serial)),
+                        ShapeError);
     }
 }

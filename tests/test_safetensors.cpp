@@ -34,7 +34,8 @@ void refused(const std::string& header, std::size_t data, std::initializer_list<
     refused(file_with(header, data), parts);
 }
 
-io::TensorToWrite tensor(const std::string& name, const std::vector<std::size_t>& shape, const std::vector<float>& values) {
+io::TensorToWrite tensor(const std::string& name, const std::vector<std::size_t>& shape,
+                         const std::vector<float>& values) {
     const auto bytes = std::as_bytes(std::span(values));
     return {name, io::DType::f32, shape, {bytes.begin(), bytes.end()}};
 }
@@ -43,8 +44,9 @@ io::TensorToWrite tensor(const std::string& name, const std::vector<std::size_t>
 
 TEST_SUITE("safetensors") {
     TEST_CASE("what is written is read again") {
-        const std::vector<io::TensorToWrite> tensors{tensor("b.weight", {2, 3}, {1, 2, 3, 4, 5, 6}), tensor("scalar", {}, {7}),
-                                                     tensor("empty", {0, 5}, {}), tensor("a\"\\\n\u00e9", {1}, {-1})};
+        const std::vector<io::TensorToWrite> tensors{tensor("b.weight", {2, 3}, {1, 2, 3, 4, 5, 6}),
+                                                     tensor("scalar", {}, {7}), tensor("empty", {0, 5}, {}),
+                                                     tensor("a\"\\\n\u00e9", {1}, {-1})};
         const Bytes bytes = io::serialize_safetensors(tensors, {{"key", "value"}});
         const auto file = parse(bytes);
         CHECK(file.entries().size() == 4);
@@ -55,7 +57,11 @@ TEST_SUITE("safetensors") {
         CHECK(file.values<float>("empty").empty());
         CHECK(file.values<float>("a\"\\\n\u00e9")[0] == -1);
         CHECK(throws_naming<FileError>([&] { file.at("c"); }, {"tensor c is missing"}));
-        CHECK(throws_naming<ValueError>([&] { io::serialize_safetensors(std::vector{tensors[0], tensors[0]}, {}); }, {"two tensors", "b.weight"}));
+        CHECK(throws_naming<ValueError>(
+            [&] {
+                io::serialize_safetensors(std::vector{tensors[0], tensors[0]}, {});
+            },
+            {"two tensors", "b.weight"}));
         CHECK_THROWS_AS(io::serialize_safetensors(std::vector{tensor("x", {3}, {1})}, {}), ValueError);
         std::uint64_t header_length = 0;
         std::memcpy(&header_length, bytes.data(), 8);
@@ -90,12 +96,15 @@ TEST_SUITE("safetensors") {
         refused(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", 4, {"negative", "-1"});
         refused(R"({"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}})", 4, {"not a whole number", "1.0"});
         refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4.5]}})", 4, {"4.5"});
-        refused(R"({"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}})", 4, {"not a whole number in range"});
+        refused(R"({"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}})", 4,
+                {"not a whole number in range"});
         refused(R"({"a":{"dtype":"F32","shape":[[1]],"data_offsets":[0,4]}})", 4, {"an array"});
         refused(R"({"a":{"dtype":"F32","shape":{},"data_offsets":[0,4]}})", 4, {"an object"});
         refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}})", 4, {"two numbers"});
         refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}})", 4, {"two numbers"});
-        refused(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})", 0, {"duplicate name a"});
+        refused(
+            R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})",
+            0, {"duplicate name a"});
         refused(R"({"__metadata__":{"a":1}})", 0, {"a number"});
         refused(R"({"__metadata__":{"a":{}}})", 0, {"an object"});
         refused(R"({"__metadata__":{"a":"1","a":"2"}})", 0, {"duplicate metadata key a"});
@@ -108,29 +117,50 @@ TEST_SUITE("safetensors") {
     TEST_CASE("sizes and offsets") {
         refused(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4, {"tensor a", "do not fit"});
         refused(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", 4, {"tensor a", "do not fit"});
-        refused(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", 0, {"tensor a"});    // 2^64 elements
-        refused(R"({"a":{"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]}})", 0, {"tensor a"});      // 2^64 bytes
+        refused(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", 0,
+                {"tensor a"}); // 2^64 elements
+        refused(R"({"a":{"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]}})", 0,
+                {"tensor a"}); // 2^64 bytes
         refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 3, {"take 4 bytes", "there are 3"});
         refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 5, {"take 4 bytes", "there are 5"});
         refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[1,5]}})", 5, {"must begin at byte 0", "begins at 1"});
-        refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[3,7]}})", 7, {"tensor b", "must begin at byte 4"});
-        refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[5,9]}})", 9, {"tensor b", "must begin at byte 4"});
-        refused(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 4, {"must begin at byte 4"});
+        refused(
+            R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[3,7]}})",
+            7, {"tensor b", "must begin at byte 4"});
+        refused(
+            R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[5,9]}})",
+            9, {"tensor b", "must begin at byte 4"});
+        refused(
+            R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})",
+            4, {"must begin at byte 4"});
         // Legal: in any order, of rank 0, of no elements (even beside an extent that alone would overflow).
-        CHECK(parse(file_with(R"({"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}})", 6)).entries().size() == 2);
-        CHECK(parse(file_with(R"({"a":{"dtype":"F64","shape":[18446744073709551615,0],"data_offsets":[0,0]}})", 0)).entries().size() == 1);
-        CHECK(throws_naming<FileError>([] { parse(file_with(R"({"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}})", 8)).values<float>("a"); }, {"F32 or F64", "I64"}));
+        CHECK(
+            parse(
+                file_with(
+                    R"({"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}})",
+                    6))
+                .entries()
+                .size() == 2);
+        CHECK(parse(file_with(R"({"a":{"dtype":"F64","shape":[18446744073709551615,0],"data_offsets":[0,0]}})", 0))
+                  .entries()
+                  .size() == 1);
+        CHECK(throws_naming<FileError>(
+            [] { parse(file_with(R"({"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}})", 8)).values<float>("a"); },
+            {"F32 or F64", "I64"}));
     }
 
     TEST_CASE("a hundred thousand entries") {
         std::string header = "{";
-        for (int i = 0; i < 100'000; ++i) header += (i ? ",\"" : "\"") + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+        for (int i = 0; i < 100'000; ++i)
+            header += (i ? ",\"" : "\"") + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
         CHECK(parse(file_with(header + "}")).entries().size() == 100'000);
     }
 
     TEST_CASE("truncation at every byte is an error; a flipped bit is an error or a valid file") {
-        const Bytes whole = io::serialize_safetensors(std::vector{tensor("weight", {2, 2}, {1, 2, 3, 4}), tensor("bias", {2}, {5, 6})}, {{"a", "b"}});
-        for (std::size_t size = 0; size < whole.size(); ++size) CHECK_THROWS_AS(parse(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))), FileError);
+        const Bytes whole = io::serialize_safetensors(
+            std::vector{tensor("weight", {2, 2}, {1, 2, 3, 4}), tensor("bias", {2}, {5, 6})}, {{"a", "b"}});
+        for (std::size_t size = 0; size < whole.size(); ++size)
+            CHECK_THROWS_AS(parse(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))), FileError);
         std::size_t loads = 0;
         for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
             Bytes flipped = whole;
@@ -138,15 +168,15 @@ TEST_SUITE("safetensors") {
             try {
                 parse(flipped);
                 ++loads;
-            } catch (const FileError&) {
-            }
+            } catch (const FileError&) {}
         }
         CHECK(loads >= 24 * 8); // the values: what only a checksum can tell
         CHECK(loads < whole.size() * 8);
     }
 
     TEST_CASE("random bytes and random edits never do worse than an error") {
-        const Bytes whole = io::serialize_safetensors(std::vector{tensor("weight", {2, 2}, {1, 2, 3, 4})}, {{"a", "b"}});
+        const Bytes whole =
+            io::serialize_safetensors(std::vector{tensor("weight", {2, 2}, {1, 2, 3, 4})}, {{"a", "b"}});
         Rng rng(1);
         for (int round = 0; round < 20'000; ++round) {
             Bytes bytes = whole;
@@ -159,8 +189,7 @@ TEST_SUITE("safetensors") {
             }
             try {
                 parse(bytes);
-            } catch (const FileError&) {
-            }
+            } catch (const FileError&) {}
         }
         CHECK(true);
     }

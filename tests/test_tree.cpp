@@ -16,8 +16,9 @@ TEST_SUITE("trees") {
         static_assert(!TensorTree<int> && !TensorTree<std::vector<int>> && TensorTree<std::vector<std::vector<float>>>);
         std::vector<std::string> names;
         for_each_named_tensor([&](const std::string& name, const auto&) { names.push_back(name); }, params);
-        CHECK(names == std::vector<std::string>{"encoder.0.weight", "encoder.0.bias", "encoder.2.weight", "encoder.2.bias",
-                                                "decoder.0.weight", "decoder.0.bias", "decoder.2.weight", "decoder.2.bias"});
+        CHECK(names == std::vector<std::string>{"encoder.0.weight", "encoder.0.bias", "encoder.2.weight",
+                                                "encoder.2.bias", "decoder.0.weight", "decoder.0.bias",
+                                                "decoder.2.weight", "decoder.2.bias"});
         CHECK(tensor_count(params) == 8);
         CHECK(parameter_count(params) == 16 * 2 + 2 + 16 * 6 + 3 + 16 * 6 + 2 + 16 * 2 + 1);
     }

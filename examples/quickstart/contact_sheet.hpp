@@ -28,11 +28,12 @@ inline void write_contact_sheet(const std::string& path, const float* images, st
     const std::size_t sheet_width = columns * cell_width, sheet_height = (shown + columns - 1) / columns * cell_height;
     std::vector<std::uint8_t> sheet(sheet_height * sheet_width * 3, 255);
     for (std::size_t n = 0; n < shown; ++n) {
-        const std::array<std::uint8_t, 3> colour = anomalous[order[n]] ? std::array<std::uint8_t, 3>{230, 120, 20}
-                                                                       : std::array<std::uint8_t, 3>{30, 90, 220};
+        const std::array<std::uint8_t, 3> colour =
+            anomalous[order[n]] ? std::array<std::uint8_t, 3>{230, 120, 20} : std::array<std::uint8_t, 3>{30, 90, 220};
         for (std::size_t y = 0; y < cell_height; ++y)
             for (std::size_t x = 0; x < cell_width; ++x) {
-                std::uint8_t* pixel = &sheet[((n / columns * cell_height + y) * sheet_width + n % columns * cell_width + x) * 3];
+                std::uint8_t* pixel =
+                    &sheet[((n / columns * cell_height + y) * sheet_width + n % columns * cell_width + x) * 3];
                 const bool inside = y >= frame && x >= frame && y < cell_height - frame && x < cell_width - frame;
                 if (!inside) {
                     std::copy(colour.begin(), colour.end(), pixel);

@@ -14,7 +14,8 @@ struct Options {
     std::uint64_t seed = 0;
 };
 
-inline constexpr const char* usage = R"(quickstart: trains GradCon on one class of an IDX image set, and finds the others
+inline constexpr const char* usage =
+    R"(quickstart: trains GradCon on one class of an IDX image set, and finds the others
   --data DIR     folder with {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]   (Fashion-MNIST as Debian installs it)
   --inlier K     the class that is normal                                       (0)
   --epochs N     passes over the training images                                (25)

@@ -14,8 +14,8 @@ class ProgressBar {
         if (!is_terminal_) return;
         const auto done = static_cast<double>(epoch.number) / static_cast<double>(epoch.epochs);
         const std::string bar(static_cast<std::size_t>(done * 30), '#');
-        std::fprintf(stderr, "\r[%-30s] epoch %zu/%zu  loss %.5f  alignment %+.3f  %.0f images/s  %.0f s left ", bar.c_str(),
-                     epoch.number, epoch.epochs, epoch.training.reconstruction, -epoch.training.alignment,
+        std::fprintf(stderr, "\r[%-30s] epoch %zu/%zu  loss %.5f  alignment %+.3f  %.0f images/s  %.0f s left ",
+                     bar.c_str(), epoch.number, epoch.epochs, epoch.training.reconstruction, -epoch.training.alignment,
                      epoch.images_per_second, seconds_ / done * (1 - done));
         if (epoch.number == epoch.epochs) std::fputc('\n', stderr);
     }

@@ -1,4 +1,5 @@
-// The main job: train on normal images of one class, find the images of all others (the paper's Fashion-MNIST protocol).
+// The main job: train on normal images of one class, find the images of all others (the paper's Fashion-MNIST
+// protocol).
 #include "contact_sheet.hpp"
 #include "options.hpp"
 #include "progress_bar.hpp"
@@ -49,9 +50,12 @@ Results train_and_score(const Model& model, const Images& normal, const Images& 
     return {training, scores, static_cast<double>(unseen.shape()[0]) / seconds.count()};
 }
 
-Results run(const Options& options, const Images& normal, const Images& held_out, const Images& unseen, ProgressBar& progress) {
+Results run(const Options& options, const Images& normal, const Images& held_out, const Images& unseen,
+            ProgressBar& progress) {
     const std::size_t height = normal.shape()[1], width = normal.shape()[2], channels = normal.shape()[3];
-    const auto with = [&](const auto& model) { return train_and_score(model, normal, held_out, unseen, options, progress); };
+    const auto with = [&](const auto& model) {
+        return train_and_score(model, normal, held_out, unseen, options, progress);
+    };
     if (height % 16 == 12 && width % 16 == 12) return with(gradcon::models::paper_cae(channels));
     return with(gradcon::models::cae({.height = height, .width = width, .channels = channels}));
 }
@@ -63,8 +67,8 @@ void quickstart(const Options& options) {
     const auto normal = gradcon::data::select<float>(set, split.train);
     const auto held_out = gradcon::data::select<float>(set, split.validation);
     const auto unseen = gradcon::data::select<float>(set, split.test);
-    std::printf("%zu images of class %d to train on, %zu held out; %zu to score, half of them of other classes\n", split.train.size(),
-                int{options.inlier}, split.validation.size(), split.test.size());
+    std::printf("%zu images of class %d to train on, %zu held out; %zu to score, half of them of other classes\n",
+                split.train.size(), int{options.inlier}, split.validation.size(), split.test.size());
 
     ProgressBar progress;
     const Results results = run(options, normal, held_out, unseen, progress);
@@ -76,8 +80,10 @@ void quickstart(const Options& options) {
     const double of_gradcon = gradcon::auroc(results.scores.score, split.anomalous);
 
     const std::string sheet = std::filesystem::path(options.model).replace_extension(".png").string();
-    write_contact_sheet(sheet, unseen.data(), unseen.shape()[1], unseen.shape()[2], results.scores.score, split.anomalous);
-    std::printf("AUROC  reconstruction %.4f  gradient %.4f  GradCon %.4f\n", of_reconstruction, of_gradient, of_gradcon);
+    write_contact_sheet(sheet, unseen.data(), unseen.shape()[1], unseen.shape()[2], results.scores.score,
+                        split.anomalous);
+    std::printf("AUROC  reconstruction %.4f  gradient %.4f  GradCon %.4f\n", of_reconstruction, of_gradient,
+                of_gradcon);
     std::printf("%zu epochs (kept: %zu), trained %.0f images/s, scored %.0f images/s\n", results.training.epochs,
                 results.training.best_epoch, trained, results.score_images_per_second);
     std::printf("detector: %s   most anomalous images: %s\n", options.model.c_str(), sheet.c_str());
@@ -89,7 +95,8 @@ void quickstart(const Options& options) {
             {"epochs", results.training.epochs},
             {"seed", options.seed}};
         std::ofstream file(options.json);
-        if (!(file << json.dump(2) << '\n' << std::flush)) throw std::runtime_error(options.json + ": cannot be written");
+        if (!(file << json.dump(2) << '\n' << std::flush))
+            throw std::runtime_error(options.json + ": cannot be written");
     }
 }
 

@@ -43,7 +43,7 @@ void axpy(double alpha, const X& x, Y& y) {
         [&](auto& to, const auto& from) {
             const auto a = elements(from);
             const auto b = elements(to);
-            const auto factor = static_cast<scalar_t<Y>>(alpha);
+            const auto factor = static_cast<element_t<decltype(to)>>(alpha);
             for (std::size_t i = 0; i < b.size(); ++i) b[i] += factor * a[i];
         },
         y, x);
@@ -52,7 +52,9 @@ void axpy(double alpha, const X& x, Y& y) {
 /// Every element of the tree becomes `value`.
 template <TensorTree Tree>
 void fill(Tree& tree, double value) {
-    for_each_tensor([&](auto& tensor) { std::ranges::fill(elements(tensor), static_cast<scalar_t<Tree>>(value)); }, tree);
+    for_each_tensor(
+        [&](auto& tensor) { std::ranges::fill(elements(tensor), static_cast<element_t<decltype(tensor)>>(value)); },
+        tree);
 }
 
 /// A tree of the same form, all zero.
@@ -68,7 +70,8 @@ template <TensorTree From, TensorTree To>
 void copy(const From& from, To& to) {
     for_each_tensor(
         [](auto& b, const auto& a) {
-            std::ranges::transform(elements(a), elements(b).begin(), [](auto v) { return static_cast<scalar_t<To>>(v); });
+            std::ranges::transform(elements(a), elements(b).begin(),
+                                   [](auto v) { return static_cast<element_t<decltype(b)>>(v); });
         },
         to, from);
 }

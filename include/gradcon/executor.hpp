@@ -19,8 +19,8 @@ namespace gradcon {
 class TaskRef {
   public:
     template <class F>
-        requires(!std::is_same_v<std::remove_cvref_t<F>, TaskRef> && std::is_invocable_v<F&, std::size_t, std::size_t>)
-    TaskRef(F&& f)
+    requires(!std::is_same_v<std::remove_cvref_t<F>, TaskRef> && std::is_invocable_v<F&, std::size_t, std::size_t>)
+        TaskRef(F&& f)
         : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
           call_([](void* object, std::size_t task, std::size_t worker) {
               (*static_cast<std::remove_reference_t<F>*>(object))(task, worker);
@@ -98,9 +98,7 @@ class ThreadPool final : public Executor {
             std::exception_ptr error;
             try {
                 (*task_)(task, worker);
-            } catch (...) {
-                error = std::current_exception();
-            }
+            } catch (...) { error = std::current_exception(); }
             lock.lock();
             --running_;
             if (error) {

@@ -49,20 +49,22 @@ inline void accumulate(Losses& sum, const Losses& losses, std::size_t samples, s
 }
 } // namespace detail
 
-/// Trains an autoencoder with the GradCon policy (paper, section 4): images in a new random order each epoch, the short last
-/// batch kept; after each epoch validation in fixed order, batches weighted by their size; the best state (parameters and
-/// reference gradients together) is kept. Same seed and images give the same bits for any number of threads.
+/// Trains an autoencoder with the GradCon policy (paper, section 4): images in a new random order each epoch, the short
+/// last batch kept; after each epoch validation in fixed order, batches weighted by their size; the best state
+/// (parameters and reference gradients together) is kept. Same seed and images give the same bits for any number of
+/// threads.
 /// @param images N x height x width x channels, N > 0, values in [0, 1]
 /// @param on_epoch called as on_epoch(Epoch&) after each epoch
 /// @throws ValueError for options outside their range, ShapeError when the model cannot give the images back,
-///         DivergenceError when a loss is not finite: params and policy then hold the best state so far, or that before the epoch
+///         DivergenceError when a loss is not finite: params and policy then hold the best state so far, or that before
+///         the epoch
 template <class Model, class Params, class Policy, class Optimizer, class OnEpoch>
-FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& optimizer, Batch<scalar_t<Params>> images, Rng& rng,
-              const FitOptions<std::type_identity_t<scalar_t<Params>>>& options, OnEpoch&& on_epoch) {
+FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& optimizer, Batch<scalar_t<Params>> images,
+              Rng& rng, const FitOptions<std::type_identity_t<scalar_t<Params>>>& options, OnEpoch&& on_epoch) {
     using T = scalar_t<Params>;
     if (options.epochs == 0 || options.batch_size == 0 || images.samples() == 0)
-        throw ValueError(message("fit: epochs, batch_size and the number of images are 1 or more; given: ", options.epochs, ", ",
-                                 options.batch_size, ", ", images.samples()));
+        throw ValueError(message("fit: epochs, batch_size and the number of images are 1 or more; given: ",
+                                 options.epochs, ", ", options.batch_size, ", ", images.samples()));
     SerialExecutor serial;
     Executor& executor = options.executor ? *options.executor : serial;
     TrainingWorkspace<Model, T> workspace(params);
@@ -79,9 +81,9 @@ FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& opt
     const auto diverged = [&](std::size_t epoch, double loss) {
         params = good.params;
         policy = good.policy;
-        throw DivergenceError(message("fit: the loss of epoch ", epoch, " is not finite (", loss, ") with learning rate ",
-                                      optimizer.learning_rate(), "; parameters and reference are back at the end of epoch ",
-                                      result.best_epoch));
+        throw DivergenceError(message("fit: the loss of epoch ", epoch, " is not finite (", loss,
+                                      ") with learning rate ", optimizer.learning_rate(),
+                                      "; parameters and reference are back at the end of epoch ", result.best_epoch));
     };
 
     for (std::size_t number = 1; number <= options.epochs; ++number) {
@@ -95,9 +97,10 @@ FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& opt
             const std::size_t count = std::min(options.batch_size, samples - first);
             const auto batch = reserve(gathered, {count, images.shape(1), images.shape(2), images.shape(3)});
             for (std::size_t i = 0; i < count; ++i)
-                std::copy_n(images.data() + order[first + i] * sample_size, sample_size, batch.data() + i * sample_size);
-            const Losses losses = train_step<Model, T>(model, params, policy, optimizer, Batch<T>(batch.data(), batch.shape()),
-                                                       workspace, executor);
+                std::copy_n(images.data() + order[first + i] * sample_size, sample_size,
+                            batch.data() + i * sample_size);
+            const Losses losses = train_step<Model, T>(model, params, policy, optimizer,
+                                                       Batch<T>(batch.data(), batch.shape()), workspace, executor);
             if (!is_finite(losses.total)) diverged(number, losses.total);
             detail::accumulate(epoch.training, losses, count, samples);
         }
@@ -107,7 +110,8 @@ FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& opt
         const std::size_t held_out = options.validation.samples();
         for (std::size_t first = 0; first < held_out; first += options.batch_size) {
             const std::size_t count = std::min(options.batch_size, held_out - first);
-            const Losses losses = evaluate<Model, T>(model, params, policy, options.validation.slice(first, count), workspace, executor);
+            const Losses losses =
+                evaluate<Model, T>(model, params, policy, options.validation.slice(first, count), workspace, executor);
             if (!is_finite(losses.total)) diverged(number, losses.total);
             detail::accumulate(epoch.validation, losses, count, held_out);
         }
@@ -130,8 +134,8 @@ FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& opt
 
 /// fit without a callback.
 template <class Model, class Params, class Policy, class Optimizer>
-FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& optimizer, Batch<scalar_t<Params>> images, Rng& rng,
-              const FitOptions<std::type_identity_t<scalar_t<Params>>>& options) {
+FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& optimizer, Batch<scalar_t<Params>> images,
+              Rng& rng, const FitOptions<std::type_identity_t<scalar_t<Params>>>& options) {
     return fit(model, params, policy, optimizer, images, rng, options, [](Epoch&) {});
 }
 

@@ -19,7 +19,8 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 /// @throws ValueError when sizes differ, a score is NaN, or one of the two classes is empty
 inline double auroc(std::span<const double> scores, std::span<const std::uint8_t> anomalous) {
     if (scores.size() != anomalous.size())
-        throw ValueError(message("auroc: as many labels as scores are needed; given: ", anomalous.size(), " and ", scores.size()));
+        throw ValueError(
+            message("auroc: as many labels as scores are needed; given: ", anomalous.size(), " and ", scores.size()));
     for (std::size_t i = 0; i < scores.size(); ++i)
         if (is_nan(scores[i])) throw ValueError(message("auroc: score ", i, " is not a number"));
     std::vector<std::size_t> order(scores.size());

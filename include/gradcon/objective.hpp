@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
@@ -22,8 +23,9 @@ template <class Workspace, class T, class P, class F>
 void for_each_block(Workspace& workspace, const P& like, Batch<T> images, Executor& executor, F&& f) {
     const std::size_t samples = images.samples(), count = (samples + block_samples - 1) / block_samples;
     while (workspace.blocks.size() < count) {
-        workspace.blocks.emplace_back();
-        workspace.blocks.back().gradient = like;
+        typename decltype(workspace.blocks)::value_type block;
+        block.gradient = like;
+        workspace.blocks.push_back(std::move(block));
     }
     executor.run(count, [&](std::size_t b, std::size_t) {
         const std::size_t first = b * block_samples;
@@ -37,9 +39,11 @@ void add_blocks(Workspace& workspace, std::size_t samples, double factor, Tree& 
     for (std::size_t b = 0; b * block_samples < samples; ++b) axpy(factor, branch(workspace.blocks[b].gradient), sum);
 }
 
-/// Forward through the autoencoder and backward through the decoder: L, and dL/dphi in workspace.reconstruction_gradient.
+/// Forward through the autoencoder and backward through the decoder: L, and dL/dphi in
+/// workspace.reconstruction_gradient.
 template <class Model, class T, class Workspace>
-double reconstruct(const Model& model, const params_t<Model, T>& params, Batch<T> images, Workspace& workspace, Executor& executor) {
+double reconstruct(const Model& model, const params_t<Model, T>& params, Batch<T> images, Workspace& workspace,
+                   Executor& executor) {
     if (images.samples() == 0) throw ShapeError("a batch of no images has no loss");
     model.check_shape(images.shape());
     model.pack(params, workspace.packed);
@@ -53,10 +57,12 @@ double reconstruct(const Model& model, const params_t<Model, T>& params, Batch<T
         block.adjoint = model.decoder.backward(workspace.packed.decoder, block.decoder, dy, block.gradient.decoder);
     });
     double squared_error = 0;
-    for (std::size_t b = 0; b * block_samples < images.samples(); ++b) squared_error += workspace.blocks[b].squared_error;
+    for (std::size_t b = 0; b * block_samples < images.samples(); ++b)
+        squared_error += workspace.blocks[b].squared_error;
     fill(workspace.reconstruction_gradient, 0);
-    add_blocks(workspace, images.samples(), 1, workspace.reconstruction_gradient,
-               [](auto& gradient) -> auto& { return gradient.decoder; });
+    add_blocks(
+        workspace, images.samples(), 1, workspace.reconstruction_gradient,
+        [](auto& gradient) -> auto& { return gradient.decoder; });
     return squared_error / static_cast<double>(elements);
 }
 } // namespace detail
@@ -99,8 +105,9 @@ Losses objective(const Model& model, const params_t<Model, T>& params, const Pol
             fill(block.gradient.decoder, 0);
             const auto z_dot = reserve(block.z_dot, adjoint.shape());
             std::fill_n(z_dot.data(), z_dot.size(), T{});
-            const Batch<T> y_dot = model.decoder.forward_tangent(workspace.packed.decoder, workspace.packed_direction,
-                                                                 block.decoder, block.decoder_dot, Batch<T>(z_dot.data(), z_dot.shape()));
+            const Batch<T> y_dot =
+                model.decoder.forward_tangent(workspace.packed.decoder, workspace.packed_direction, block.decoder,
+                                              block.decoder_dot, Batch<T>(z_dot.data(), z_dot.shape()));
             const Batch<T> dy_dot = MeanSquaredError::gradient_tangent(y_dot, images.size(), block.dy_dot);
             const Batch<T> dz_dot =
                 model.decoder.backward_tangent(workspace.packed.decoder, workspace.packed_direction, block.decoder,
@@ -113,23 +120,24 @@ Losses objective(const Model& model, const params_t<Model, T>& params, const Pol
         backward_parameters(model.encoder, workspace.packed.encoder, block.encoder, adjoint, block.gradient.encoder);
     });
     fill(workspace.gradient.encoder, 0);
-    detail::add_blocks(workspace, images.samples(), 1, workspace.gradient.encoder, [](auto& g) -> auto& { return g.encoder; });
+    detail::add_blocks(
+        workspace, images.samples(), 1, workspace.gradient.encoder, [](auto& g) -> auto& { return g.encoder; });
     copy(workspace.reconstruction_gradient, workspace.gradient.decoder);
     if (second_order)
-        detail::add_blocks(workspace, images.samples(), alpha, workspace.gradient.decoder,
-                           [](auto& g) -> auto& { return g.decoder; });
+        detail::add_blocks(
+            workspace, images.samples(), alpha, workspace.gradient.decoder, [](auto& g) -> auto& { return g.decoder; });
     return losses;
 }
 
-/// One step of training (method of section 4 of the paper): the objective's gradient, then the reference, then the optimizer.
-/// Nothing changes when the loss is not finite. @return the losses before the step
+/// One step of training (method of section 4 of the paper): the objective's gradient, then the reference, then the
+/// optimizer. Nothing changes when the loss is not finite. @return the losses before the step
 template <class Model, class T, class Policy, class Optimizer>
 Losses train_step(const Model& model, params_t<Model, T>& params, Policy& policy, Optimizer& optimizer, Batch<T> images,
                   TrainingWorkspace<Model, T>& workspace, Executor& executor) {
     const Losses losses = objective<Model, T>(model, params, policy, images, workspace, executor);
     if (!is_finite(losses.total)) return losses;
     policy.update(policy.options().reference_of == ReferenceOf::total_loss ? workspace.gradient.decoder
-                                                                          : workspace.reconstruction_gradient);
+                                                                           : workspace.reconstruction_gradient);
     optimizer.step(params, workspace.gradient);
     return losses;
 }

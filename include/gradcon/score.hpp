@@ -33,8 +33,8 @@ struct Scores {
     }
 };
 
-/// A trained detector: packed weights and reference gradients, const from construction on. Any number of threads may score
-/// with one Scorer, each with a workspace of its own.
+/// A trained detector: packed weights and reference gradients, const from construction on. Any number of threads may
+/// score with one Scorer, each with a workspace of its own.
 template <class Model, class T>
 class Scorer {
   public:
@@ -44,9 +44,11 @@ class Scorer {
     /// @param policy trained together with params  @throws ShapeError when their decoders differ
     template <class Policy>
     Scorer(const Model& model, const params_t<Model, T>& params, const Policy& policy)
-        : model_(model), gradient_(zeros_like(params.decoder)), beta_(policy.options().beta), monitored_(policy.monitored()) {
+        : model_(model), gradient_(zeros_like(params.decoder)), beta_(policy.options().beta),
+          monitored_(policy.monitored()) {
         model_.pack(params, packed_);
-        if (tensor_count(gradient_) <= monitored_.back()) throw ShapeError("Scorer: the policy monitors another decoder");
+        if (tensor_count(gradient_) <= monitored_.back())
+            throw ShapeError("Scorer: the policy monitors another decoder");
         std::size_t index = 0, i = 0;
         for_each_tensor(
             [&](const auto& tensor) {
@@ -74,9 +76,9 @@ class Scorer {
     /// @throws ShapeError when the model cannot give such images back
     void check_shape(const Shape& images) const { model_.check_shape(images); }
 
-    /// Scores image `i` of `images` (paper, section 4.3): a forward pass, the decoder's backward pass on this image's own
-    /// mean squared error, and each monitored gradient's cosine with its reference. Allocates nothing once the workspace
-    /// has seen an image of this size. A pixel that is not finite makes the score NaN.
+    /// Scores image `i` of `images` (paper, section 4.3): a forward pass, the decoder's backward pass on this image's
+    /// own mean squared error, and each monitored gradient's cosine with its reference. Allocates nothing once the
+    /// workspace has seen an image of this size. A pixel that is not finite makes the score NaN.
     /// @pre check_shape(images.shape()) passes; the spans of `out` are empty or as long as ScoreOutput says
     void score(Batch<T> images, std::size_t i, Workspace& w, const ScoreOutput& out) const {
         const Batch<T> x = images.slice(i, 1);
@@ -112,18 +114,21 @@ Scorer(const Model&, const Params&, const Policy&) -> Scorer<Model, scalar_t<Par
 
 /// Scores every image, on the executor's threads; an image's bits are the same alone, in any batch and on any number of
 /// threads. Allocates nothing once the workspaces, one for each worker, have seen an image of this size.
-/// @throws ShapeError for images that the model cannot give back, ValueError for a span or workspaces that do not suffice
+/// @throws ShapeError for images that the model cannot give back, ValueError for a span or workspaces that do not
+/// suffice
 template <class Model, class T>
 void score_each(const Scorer<Model, T>& scorer, Batch<std::type_identity_t<T>> images, Executor& executor,
                 std::span<ScoringWorkspace<Model, T>> workspaces, const ScoreOutput& out) {
     const std::size_t samples = images.samples();
     const auto fits = [](std::span<double> span, std::size_t size) { return span.empty() || span.size() == size; };
-    if (!fits(out.score, samples) || !fits(out.reconstruction_error, samples) || !fits(out.cosine, samples * scorer.count()))
+    if (!fits(out.score, samples) || !fits(out.reconstruction_error, samples) ||
+        !fits(out.cosine, samples * scorer.count()))
         throw ValueError(message("score_each: output spans are empty or hold ", samples, ", ", samples, " and ",
                                  samples * scorer.count(), " values; given: ", out.score.size(), ", ",
                                  out.reconstruction_error.size(), " and ", out.cosine.size()));
     if (workspaces.size() < executor.workers())
-        throw ValueError(message("score_each: ", executor.workers(), " workers need as many workspaces; given: ", workspaces.size()));
+        throw ValueError(message("score_each: ", executor.workers(),
+                                 " workers need as many workspaces; given: ", workspaces.size()));
     if (samples == 0) return;
     scorer.check_shape(images.shape());
     constexpr std::size_t at_once = 16; // images to a task
@@ -142,7 +147,8 @@ Scores score_each(const Scorer<Model, T>& scorer, Batch<std::type_identity_t<T>>
     scores.reconstruction_error.resize(images.samples());
     scores.cosine.resize(images.samples() * scorer.count());
     std::vector<ScoringWorkspace<Model, T>> workspaces(executor.workers(), scorer.workspace());
-    score_each(scorer, images, executor, std::span(workspaces), {scores.score, scores.reconstruction_error, scores.cosine});
+    score_each(scorer, images, executor, std::span(workspaces),
+               {scores.score, scores.reconstruction_error, scores.cosine});
     return scores;
 }
 

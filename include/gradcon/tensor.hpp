@@ -32,9 +32,9 @@ struct AlignedAllocator {
 
     T* allocate(std::size_t count) {
         if (count > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
-        return static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t{64}));
+        return static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{64}));
     }
-    void deallocate(T* pointer, std::size_t) { ::operator delete(pointer, std::align_val_t{64}); }
+    void deallocate(T* pointer, std::size_t) { ::operator delete (pointer, std::align_val_t{64}); }
 
     friend bool operator==(const AlignedAllocator&, const AlignedAllocator&) { return true; }
 };
@@ -81,13 +81,14 @@ class TensorView {
 
     /// Views a whole Tensor, or any row-major container with N extents in shape() and elements in data().
     template <class Container>
-        requires requires(Container& c) {
-            { c.data() } -> std::convertible_to<T*>;
-            { c.shape().size() } -> std::convertible_to<std::size_t>;
-        }
+    requires requires(Container& c) {
+        { c.data() } -> std::convertible_to<T*>;
+        { c.shape().size() } -> std::convertible_to<std::size_t>;
+    }
     TensorView(Container&& container) : data_(container.data()) {
         if (container.shape().size() != N)
-            throw ShapeError(message("a tensor of ", N, " dimensions is needed, this one has ", container.shape().size()));
+            throw ShapeError(
+                message("a tensor of ", N, " dimensions is needed, this one has ", container.shape().size()));
         std::copy(container.shape().begin(), container.shape().end(), shape_.begin());
     }
 
@@ -114,7 +115,8 @@ class TensorView {
     std::array<std::size_t, N> shape_{};
 };
 
-/// What passes from layer to layer: samples x height x width x channels, read only. A vector of F features is 1 x 1 x F.
+/// What passes from layer to layer: samples x height x width x channels, read only. A vector of F features is 1 x 1 x
+/// F.
 template <class T>
 using Batch = TensorView<const T, 4>;
 
@@ -125,7 +127,8 @@ TensorView<T, 4> reserve(Tensor<T, 4>& tensor, const Shape& shape) {
     const auto& have = tensor.shape();
     if (have[0] < shape[0] || !std::equal(shape.begin() + 1, shape.end(), have.begin() + 1)) {
         element_count(shape);
-        tensor.resize({shape[0], shape[1], shape[2], shape[3]});
+        tensor = {}; // resize would be left with the new shape and no memory, should there be none
+        tensor = Tensor<T, 4>(shape);
     }
     return {tensor.data(), shape};
 }

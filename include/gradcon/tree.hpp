@@ -15,8 +15,8 @@
 
 // A tree of tensors: parameters, gradients, tangents, reference gradients and Adam's moments all are one. A tree is
 //   a tensor (contiguous numbers: data(), size()),
-//   a record that lists its parts: template <class Self> static auto fields(Self& s) { return std::tie(s.weight, ...); },
-//   a std::tuple, a range or a std::variant of trees.
+//   a record that lists its parts: template <class Self> static auto fields(Self& s) { return std::tie(s.weight, ...);
+//   }, a std::tuple, a range or a std::variant of trees.
 // Everything done to all tensors of one or several trees of the same form is written with for_each_tensor.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
@@ -27,8 +27,14 @@ concept DenseTensor = requires(T& t) {
     requires std::floating_point<std::remove_cvref_t<decltype(*t.data())>>;
 };
 
+/// The number type of a tensor.
+template <class Tensor>
+using element_t = std::remove_cvref_t<decltype(*std::declval<Tensor&>().data())>;
+
 template <class T>
-concept Record = requires(T& t) { std::remove_const_t<T>::fields(t); };
+concept Record = requires(T& t) {
+    std::remove_const_t<T>::fields(t);
+};
 
 namespace detail {
 template <class T>
@@ -46,7 +52,8 @@ template <class Tuple>
 constexpr bool all_trees() {
     return []<std::size_t... I>(std::index_sequence<I...>) {
         return (is_tree<std::remove_cvref_t<std::tuple_element_t<I, Tuple>>>() && ...);
-    }(std::make_index_sequence<std::tuple_size_v<Tuple>>{});
+    }
+    (std::make_index_sequence<std::tuple_size_v<Tuple>>{});
 }
 template <class... Ts>
 constexpr bool all_alternatives(const std::variant<Ts...>*) {
@@ -70,7 +77,9 @@ concept TensorTree = detail::is_tree<std::remove_cvref_t<T>>();
 namespace detail {
 struct Unnamed {
     template <class Tree>
-    Unnamed child(std::size_t) const { return {}; }
+    Unnamed child(std::size_t) const {
+        return {};
+    }
 };
 struct Named {
     std::string path;
@@ -95,8 +104,8 @@ void walk(const Path& path, F& f, Tree& tree, Trees&... trees) {
     using T = std::remove_const_t<Tree>;
     if constexpr (DenseTensor<Tree>) {
         if (!((trees.size() == tree.size()) && ...))
-            throw ShapeError(message("two tensors at the same place of their trees differ in size: ", tree.size(), " against",
-                                     (std::string{} + ... + (" " + std::to_string(trees.size())))));
+            throw ShapeError(message("two tensors at the same place of their trees differ in size: ", tree.size(),
+                                     " against", (std::string{} + ... + (" " + std::to_string(trees.size())))));
         if constexpr (std::is_same_v<Path, Named>) f(path.path, tree, trees...);
         else f(tree, trees...);
     } else if constexpr (Record<Tree> || is_tuple<T>) {
@@ -106,7 +115,8 @@ void walk(const Path& path, F& f, Tree& tree, Trees&... trees) {
                 walk(path.template child<T>(K), f, std::get<K>(parts_of(tree)), std::get<K>(parts_of(trees))...);
             };
             (part(std::integral_constant<std::size_t, I>{}), ...);
-        }(std::make_index_sequence<count>{});
+        }
+        (std::make_index_sequence<count>{});
     } else if constexpr (is_variant<T>) {
         if (!((tree.index() == trees.index()) && ...))
             throw ShapeError("two tensor trees hold different kinds of layers at the same place");
@@ -115,7 +125,8 @@ void walk(const Path& path, F& f, Tree& tree, Trees&... trees) {
                 if (tree.index() == K) walk(path, f, std::get<K>(tree), std::get<K>(trees)...);
             };
             (alternative(std::integral_constant<std::size_t, I>{}), ...);
-        }(std::make_index_sequence<std::variant_size_v<T>>{});
+        }
+        (std::make_index_sequence<std::variant_size_v<T>>{});
     } else {
         const std::size_t count = tree.size();
         if (!((trees.size() == count) && ...))
@@ -129,15 +140,14 @@ void walk(const Path& path, F& f, Tree& tree, Trees&... trees) {
 /// f(tensor, tensors...) for every tensor of `tree` and those at the same place in `trees`, in a fixed order.
 /// @throws ShapeError when the trees differ in form or in a tensor's size
 template <class F, class Tree, class... Trees>
-    requires(TensorTree<Tree> && (TensorTree<Trees> && ...))
-void for_each_tensor(F&& f, Tree&& tree, Trees&&... trees) {
+requires(TensorTree<Tree> && (TensorTree<Trees> && ...)) void for_each_tensor(F&& f, Tree&& tree, Trees&&... trees) {
     detail::walk(detail::Unnamed{}, f, tree, trees...);
 }
 
 /// f(name, tensor, tensors...): as for_each_tensor, with the path to the tensor, such as "decoder.0.weight".
 template <class F, class Tree, class... Trees>
-    requires(TensorTree<Tree> && (TensorTree<Trees> && ...))
-void for_each_named_tensor(F&& f, Tree&& tree, Trees&&... trees) {
+requires(TensorTree<Tree> && (TensorTree<Trees> && ...)) void for_each_named_tensor(F&& f, Tree&& tree,
+                                                                                    Trees&&... trees) {
     detail::walk(detail::Named{}, f, tree, trees...);
 }
 
@@ -150,14 +160,17 @@ constexpr auto scalar_of() {
         return []<std::size_t... I>(std::index_sequence<I...>) {
             using Parts = decltype(parts_of(std::declval<T&>()));
             using All = decltype(std::tuple_cat(
-                std::conditional_t<std::is_void_v<decltype(scalar_of<std::remove_reference_t<std::tuple_element_t<I, Parts>>>())>,
-                                   std::tuple<>,
-                                   std::tuple<decltype(scalar_of<std::remove_reference_t<std::tuple_element_t<I, Parts>>>())>>{}...));
-            if constexpr (std::tuple_size_v<All> > 0) return std::tuple_element_t<0, All>{};
-        }(std::make_index_sequence<std::tuple_size_v<decltype(parts_of(std::declval<T&>()))>>{});
+                std::conditional_t<
+                    std::is_void_v<decltype(scalar_of<std::remove_reference_t<std::tuple_element_t<I, Parts>>>())>,
+                    std::tuple<>,
+                    std::tuple<decltype(scalar_of<std::remove_reference_t<std::tuple_element_t<I, Parts>>>())>>{}...));
+            if constexpr (std::tuple_size_v < All >> 0) return std::tuple_element_t<0, All>{};
+        }
+        (std::make_index_sequence<std::tuple_size_v<decltype(parts_of(std::declval<T&>()))>>{});
     } else if constexpr (is_variant<T>) {
-        return []<class... Ts>(const std::variant<Ts...>*) { return scalar_of<std::tuple<Ts...>>(); }(
-            static_cast<const T*>(nullptr));
+        return []<class... Ts>(const std::variant<Ts...>*) {
+            return scalar_of<std::tuple<Ts...>>();
+        }(static_cast<const T*>(nullptr));
     } else return scalar_of<std::remove_reference_t<decltype(std::declval<T&>()[0])>>();
 }
 } // namespace detail

@@ -22,8 +22,8 @@ using decoder_cache_t = typename decltype(Model::decoder)::template Cache<T>;
 /// that the bits do not depend on the number of threads.
 inline constexpr std::size_t block_samples = 8;
 
-/// All that a training step writes besides parameters, reference and moments. Owned by the caller, used by one step at a
-/// time, grown when a larger batch comes.
+/// All that a training step writes besides parameters, reference and moments. Owned by the caller, used by one step at
+/// a time, grown when a larger batch comes.
 template <class Model, class T>
 struct TrainingWorkspace {
     struct Block {
@@ -41,9 +41,9 @@ struct TrainingWorkspace {
     typename Model::template Packed<T> packed;
     packed_t<decltype(Model::decoder), T> packed_direction;
     std::vector<Block> blocks;
-    params_t<Model, T> gradient;                           // of the total loss J
-    decoder_params_t<Model, T> reconstruction_gradient;    // of L, in the decoder
-    decoder_params_t<Model, T> direction;                  // u, the derivative of the alignment term in that gradient
+    params_t<Model, T> gradient;                        // of the total loss J
+    decoder_params_t<Model, T> reconstruction_gradient; // of L, in the decoder
+    decoder_params_t<Model, T> direction;               // u, the derivative of the alignment term in that gradient
 };
 
 /// All that scoring one image writes; one for each thread. Allocates for the first image of a size only.

@@ -10,6 +10,8 @@
 
 /// The instruction set of this unit; checks that its layers work.
 const char* UNIT(bool& passed) {
-    passed = gradcon::testing::check_gradient(gradcon::Conv2d{3, 17, {.kernel_size = 4, .stride = 2, .padding = 2}}, {2, 9, 7, 3}).passed;
+    passed = gradcon::testing::check_gradient(gradcon::Conv2d{3, 17, {.kernel_size = 4, .stride = 2, .padding = 2}},
+                                              {2, 9, 7, 3})
+                 .passed;
     return STRING(GRADCON_INSTRUCTION_SET);
 }

@@ -22,13 +22,15 @@ struct Alignment {
 template <class T>
 Alignment align(std::span<const T> reference, double squared_reference_norm, std::span<const T> g) {
     const auto [dot, squared_norm] = kernels::dot_and_norm(reference, g);
-    return {cosine(dot, squared_reference_norm, squared_norm), std::sqrt(squared_reference_norm), std::sqrt(squared_norm)};
+    return {cosine(dot, squared_reference_norm, squared_norm), std::sqrt(squared_reference_norm),
+            std::sqrt(squared_norm)};
 }
 
-/// u += factor * d cos(reference, g) / dg, which is reference / (|reference||g|) - cos * g / |g|^2; 0 where cos is 0 for
-/// want of a direction. (Differentiate <r,g> / (|r||g|), with d|g|/dg = g/|g|.)
+/// u += factor * d cos(reference, g) / dg, which is reference / (|reference||g|) - cos * g / |g|^2; 0 where cos is 0
+/// for want of a direction. (Differentiate <r,g> / (|r||g|), with d|g|/dg = g/|g|.)
 template <class T>
-void add_cosine_gradient(std::span<const T> reference, std::span<const T> g, const Alignment& a, double factor, std::span<T> u) {
+void add_cosine_gradient(std::span<const T> reference, std::span<const T> g, const Alignment& a, double factor,
+                         std::span<T> u) {
     if (!(a.reference_norm > 0) || !(a.norm > 0)) return;
     const double along_reference = factor / a.reference_norm / a.norm, along_g = -factor * a.cosine / a.norm / a.norm;
     for (std::size_t i = 0; i < u.size(); ++i)

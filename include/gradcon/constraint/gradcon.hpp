@@ -23,8 +23,8 @@ struct TensorInfo {
 
 /// Selectors of monitored tensors; any callable bool(const TensorInfo&) is one.
 namespace monitor {
-/// The default: the tensors of the highest rank. In the paper's decoder these are the convolution weights, in an MLP the
-/// Linear weights, among plain spans all.
+/// The default: the tensors of the highest rank. In the paper's decoder these are the convolution weights, in an MLP
+/// the Linear weights, among plain spans all.
 inline bool highest_rank(const TensorInfo& tensor) { return tensor.rank == tensor.highest_rank; }
 inline bool convolution_weights(const TensorInfo& tensor) { return tensor.rank == 4; }
 inline bool linear_weights(const TensorInfo& tensor) { return tensor.rank == 2; }
@@ -56,14 +56,15 @@ class GradCon {
 
     /// @param like a tree of the form that gradients will have (its values are not read)
     /// @throws ValueError for an option outside its range, or when the selector takes no tensor
-    explicit GradCon(const Tree& like, const GradConOptions& options = {}) : GradCon(like, options, monitor::highest_rank) {}
+    explicit GradCon(const Tree& like, const GradConOptions& options = {})
+        : GradCon(like, options, monitor::highest_rank) {}
 
     template <std::predicate<const TensorInfo&> Selector>
     GradCon(const Tree& like, const GradConOptions& options, Selector&& selects) : options_(options) {
         const auto weight = [](double value) { return is_finite(value) && value >= 0; };
         if (!weight(options.alpha) || !weight(options.beta) || !weight(options.decay) || options.decay >= 1)
-            throw ValueError(message("GradCon: alpha and beta are 0 or more, decay in [0, 1); given: ", options.alpha, ", ",
-                                     options.beta, ", ", options.decay));
+            throw ValueError(message("GradCon: alpha and beta are 0 or more, decay in [0, 1); given: ", options.alpha,
+                                     ", ", options.beta, ", ", options.decay));
         std::size_t highest = 0, index = 0;
         for_each_tensor([&](const auto& tensor) { highest = std::max(highest, rank(tensor)); }, like);
         std::vector<std::size_t> sizes;
@@ -114,11 +115,13 @@ class GradCon {
         const auto directions = select<Scalar>(u);
         const auto found = alignments(g);
         for (std::size_t i = 0; i < count(); ++i)
-            add_cosine_gradient(reference_.values(i), gradients[i], found[i], -1.0 / static_cast<double>(count()), directions[i]);
+            add_cosine_gradient(reference_.values(i), gradients[i], found[i], -1.0 / static_cast<double>(count()),
+                                directions[i]);
         return penalty(found);
     }
 
-    /// One more training step's gradient for the reference: the total loss's, unless options().reference_of says otherwise.
+    /// One more training step's gradient for the reference: the total loss's, unless options().reference_of says
+    /// otherwise.
     void update(const Tree& g) {
         const auto gradients = select<const Scalar>(g);
         reference_.update(gradients, options_.averaging, options_.decay);

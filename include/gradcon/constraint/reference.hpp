@@ -42,19 +42,23 @@ class ReferenceGradients {
     /// One more gradient for every tensor. @pre gradients[i] has the size of tensor i
     void update(std::span<const std::span<const T>> gradients, Averaging averaging, double decay) {
         ++updates_;
-        const double weight = averaging == Averaging::running_mean || updates_ == 1 ? 1.0 / static_cast<double>(updates_) : 1 - decay;
+        const double weight =
+            averaging == Averaging::running_mean || updates_ == 1 ? 1.0 / static_cast<double>(updates_) : 1 - decay;
         for (std::size_t i = 0; i < count(); ++i) {
-            for (std::size_t k = 0; k < means_[i].size(); ++k) means_[i][k] += weight * (double{gradients[i][k]} - means_[i][k]);
+            for (std::size_t k = 0; k < means_[i].size(); ++k)
+                means_[i][k] += weight * (double{gradients[i][k]} - means_[i][k]);
             round(i);
         }
     }
 
     /// Puts a state back, as a model file kept it. @throws ShapeError when the sizes differ
     void restore(const std::vector<std::vector<double>>& means, std::uint64_t updates) {
-        if (means.size() != count()) throw ShapeError(message("reference gradients: ", count(), " tensors needed, ", means.size(), " given"));
+        if (means.size() != count())
+            throw ShapeError(message("reference gradients: ", count(), " tensors needed, ", means.size(), " given"));
         for (std::size_t i = 0; i < count(); ++i)
             if (means[i].size() != means_[i].size())
-                throw ShapeError(message("reference gradient ", i, ": ", means_[i].size(), " elements needed, ", means[i].size(), " given"));
+                throw ShapeError(message("reference gradient ", i, ": ", means_[i].size(), " elements needed, ",
+                                         means[i].size(), " given"));
         means_ = means;
         updates_ = updates;
         for (std::size_t i = 0; i < count(); ++i) round(i);

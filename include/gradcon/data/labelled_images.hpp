@@ -25,7 +25,8 @@ Tensor<T, 4> select(const LabelledImages& set, std::span<const std::size_t> indi
     to.resize({indices.size(), from.shape(1), from.shape(2), from.shape(3)});
     T* value = to.data();
     for (const std::size_t index : indices) {
-        if (index >= from.samples()) throw ValueError(message("image ", index, " of ", from.samples(), " does not exist"));
+        if (index >= from.samples())
+            throw ValueError(message("image ", index, " of ", from.samples(), " does not exist"));
         const std::uint8_t* pixel = from.data() + index * from.sample_size();
         for (std::size_t i = 0; i < from.sample_size(); ++i) *value++ = static_cast<T>(pixel[i]) / T{255};
     }

@@ -16,7 +16,8 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 class Crc64 {
   public:
     void add(std::span<const std::byte> bytes) {
-        for (const std::byte byte : bytes) state_ = table[(state_ ^ std::to_integer<std::uint64_t>(byte)) & 0xFF] ^ state_ >> 8;
+        for (const std::byte byte : bytes)
+            state_ = table[(state_ ^ std::to_integer<std::uint64_t>(byte)) & 0xFF] ^ state_ >> 8;
     }
     /// With its length, so that "ab", "c" and "a", "bc" differ.
     void add(std::string_view text) {
@@ -62,16 +63,19 @@ std::string checksum(const Entries& entries, Bytes&& bytes, const std::map<std::
 
 /// metadata["checksum"] = 16 hexadecimal digits over all tensors and all other metadata.
 inline void add_checksum(std::map<std::string, std::string>& metadata, std::span<const TensorToWrite> tensors) {
-    metadata["checksum"] = detail::checksum(tensors, [](const auto& t) { return std::span<const std::byte>(t.bytes); }, metadata);
+    metadata["checksum"] = detail::checksum(
+        tensors, [](const auto& t) { return std::span<const std::byte>(t.bytes); }, metadata);
 }
 
 /// @throws FileError when the file has a checksum, and another one than its content (files of other writers have none)
 inline void verify_checksum(const Safetensors& file) {
     const auto stated = file.metadata().find("checksum");
     if (stated == file.metadata().end()) return;
-    const std::string found = detail::checksum(file.entries(), [&](const auto& e) { return file.bytes(e); }, file.metadata());
+    const std::string found = detail::checksum(
+        file.entries(), [&](const auto& e) { return file.bytes(e); }, file.metadata());
     if (found != stated->second)
-        throw FileError(message(file.path(), ": damaged: the content's checksum is ", found, ", the file states ", stated->second));
+        throw FileError(
+            message(file.path(), ": damaged: the content's checksum is ", found, ", the file states ", stated->second));
 }
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io

@@ -5,12 +5,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <tuple>
+#include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 // What a model file says of its layers and its policy: lists of flat JSON objects. Parsing builds nothing else, so that
@@ -18,15 +20,71 @@
 // of it survives the end of memory.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
-/// A JSON object whose values are numbers, strings, or lists of either.
+/// A number, a string, or a list of either. (Not a std::variant: where memory ends while one of strings and vectors is
+/// copied, libstdc++ 12 destroys what was never made.)
+class DescriptionValue {
+  public:
+    using Wholes = std::vector<std::uint64_t>;
+    using Strings = std::vector<std::string>;
+
+    DescriptionValue(std::uint64_t value) : kind_(0) { std::get<0>(values_) = value; }
+    DescriptionValue(double value) : kind_(1) { std::get<1>(values_) = value; }
+    DescriptionValue(std::string value) : kind_(2) { std::get<2>(values_) = std::move(value); }
+    DescriptionValue(const char* value) : DescriptionValue(std::string(value)) {}
+    DescriptionValue(Wholes value) : kind_(3) { std::get<3>(values_) = std::move(value); }
+    DescriptionValue(Strings value) : kind_(4) { std::get<4>(values_) = std::move(value); }
+
+    /// nullptr when it is of another kind than T
+    template <class T>
+    const T* get() const {
+        const T* value = &std::get<T>(values_);
+        return value == pointers()[kind_] ? value : nullptr;
+    }
+    template <class T>
+    static const char* kind_name() {
+        if constexpr (std::is_same_v<T, std::uint64_t>) return "whole number";
+        else if constexpr (std::is_same_v<T, double>) return "number";
+        else if constexpr (std::is_same_v<T, std::string>) return "text";
+        else return "list";
+    }
+
+    std::string to_json() const {
+        const auto json = [](const auto& value) { return nlohmann::json(value).dump(); };
+        if (const auto* whole = get<std::uint64_t>()) return json(*whole);
+        if (const auto* real = get<double>()) return json(*real);
+        if (const auto* text = get<std::string>()) return json(*text);
+        std::string list = "[";
+        const auto add = [&](const auto& items) {
+            for (const auto& item : items) {
+                if (list.size() > 1) list += ',';
+                list += json(item);
+            }
+        };
+        add(std::get<Wholes>(values_)); // one of the two is empty
+        add(std::get<Strings>(values_));
+        return list += ']';
+    }
+    friend bool operator==(const DescriptionValue&, const DescriptionValue&) = default;
+
+  private:
+    std::array<const void*, 5> pointers() const {
+        return std::apply([](const auto&... value) { return std::array<const void*, 5>{&value...}; }, values_);
+    }
+
+    std::size_t kind_;
+    std::tuple<std::uint64_t, double, std::string, Wholes, Strings> values_{};
+};
+
+/// A flat JSON object.
 class Description {
   public:
-    using Value = std::variant<std::uint64_t, double, std::string, std::vector<std::uint64_t>, std::vector<std::string>>;
-
     /// Adds a value (no initializer list: when memory ends within one, g++ 12 destroys elements that were never made).
-    Description with(const std::string& key, Value value) && { return set(key, std::move(value)), std::move(*this); }
+    Description with(const std::string& key, DescriptionValue value) && {
+        set(key, std::move(value));
+        return std::move(*this);
+    }
     /// @return false when the key is there already
-    bool set(const std::string& key, Value value) { return values_.emplace(key, std::move(value)).second; }
+    bool set(const std::string& key, DescriptionValue value) { return values_.emplace(key, std::move(value)).second; }
 
     std::size_t size() const { return values_.size(); }
 
@@ -35,14 +93,15 @@ class Description {
     const T& at(const std::string& key) const {
         const auto found = values_.find(key);
         if (found == values_.end()) throw ValueError("lacks " + key);
-        if (const T* value = std::get_if<T>(&found->second)) return *value;
-        throw ValueError(key + " must be a " + kind<T>() + "; it is " + to_json(found->second));
+        if (const T* value = found->second.template get<T>()) return *value;
+        throw ValueError(
+            message(key, " must be a ", DescriptionValue::kind_name<T>(), "; it is ", found->second.to_json()));
     }
     /// A number, whole or not.
     double number(const std::string& key) const {
         const auto found = values_.find(key);
         if (found != values_.end())
-            if (const auto* whole = std::get_if<std::uint64_t>(&found->second)) return static_cast<double>(*whole);
+            if (const auto* whole = found->second.get<std::uint64_t>()) return static_cast<double>(*whole);
         return at<double>(key);
     }
 
@@ -50,39 +109,14 @@ class Description {
         std::string text = "{";
         for (const auto& [key, value] : values_) {
             if (text.size() > 1) text += ',';
-            text.append(quote(key)).append(":").append(to_json(value));
+            text.append(nlohmann::json(key).dump()).append(":").append(value.to_json());
         }
         return text += '}';
     }
     friend bool operator==(const Description&, const Description&) = default;
 
   private:
-    template <class T>
-    static std::string kind() {
-        if constexpr (std::is_same_v<T, std::uint64_t>) return "whole number";
-        else if constexpr (std::is_same_v<T, double>) return "number";
-        else if constexpr (std::is_same_v<T, std::string>) return "text";
-        else return "list";
-    }
-    static std::string quote(const std::string& text) { return nlohmann::json(text).dump(); }
-    static std::string to_json(const Value& value) {
-        return std::visit(
-            []<class T>(const T& v) {
-                if constexpr (std::is_same_v<T, std::string>) return quote(v);
-                else if constexpr (std::is_arithmetic_v<T>) return nlohmann::json(v).dump();
-                else {
-                    std::string text = "[";
-                    for (const auto& item : v) {
-                        if (text.size() > 1) text += ',';
-                        text += to_json(Value(item));
-                    }
-                    return text += ']';
-                }
-            },
-            value);
-    }
-
-    std::map<std::string, Value> values_;
+    std::map<std::string, DescriptionValue> values_;
 };
 
 /// "[{...},{...}]"
@@ -141,7 +175,7 @@ class DescriptionHandler : public nlohmann::json_sax<nlohmann::json> {
     }
 
   private:
-    bool set(Description::Value value) {
+    bool set(DescriptionValue value) {
         if (depth_ != 2) return refuse("a value outside an object");
         return list.back().set(key_, std::move(value)) || refuse("duplicate key " + key_);
     }

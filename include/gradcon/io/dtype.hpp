@@ -19,9 +19,21 @@ struct DTypeInfo {
     std::string_view name;
     std::size_t size;
 };
-inline constexpr std::array<DTypeInfo, 15> dtypes{{{"BOOL", 1}, {"U8", 1}, {"I8", 1}, {"F8_E5M2", 1}, {"F8_E4M3", 1},
-                                                   {"I16", 2}, {"U16", 2}, {"F16", 2}, {"BF16", 2}, {"I32", 4},
-                                                   {"U32", 4}, {"F32", 4}, {"F64", 8}, {"I64", 8}, {"U64", 8}}};
+inline constexpr std::array<DTypeInfo, 15> dtypes{{{"BOOL", 1},
+                                                   {"U8", 1},
+                                                   {"I8", 1},
+                                                   {"F8_E5M2", 1},
+                                                   {"F8_E4M3", 1},
+                                                   {"I16", 2},
+                                                   {"U16", 2},
+                                                   {"F16", 2},
+                                                   {"BF16", 2},
+                                                   {"I32", 4},
+                                                   {"U32", 4},
+                                                   {"F32", 4},
+                                                   {"F64", 8},
+                                                   {"I64", 8},
+                                                   {"U64", 8}}};
 } // namespace detail
 
 inline std::string_view dtype_name(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].name; }

@@ -36,9 +36,10 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
     return content;
 }
 
-/// Makes `content` the content of the file at `path`, at once or not at all: it is written to a new file beside it, synced to
-/// disk and renamed over it, so that a crash at any moment leaves the old content or the new. POSIX.
-/// @throws FileError (full disk, missing or read-only folder ...); then the old file is as before and nothing is left beside it
+/// Makes `content` the content of the file at `path`, at once or not at all: it is written to a new file beside it,
+/// synced to disk and renamed over it, so that a crash at any moment leaves the old content or the new. POSIX.
+/// @throws FileError (full disk, missing or read-only folder ...); then the old file is as before and nothing is left
+/// beside it
 inline void replace_file(const std::filesystem::path& path, std::span<const std::byte> content) {
     const auto failure = [&](const std::string& what) {
         return FileError(path.string() + ": " + what + ": " + std::strerror(errno));
@@ -62,7 +63,8 @@ inline void replace_file(const std::filesystem::path& path, std::span<const std:
     if (::rename(beside.c_str(), path.c_str()) != 0) throw give_up("cannot be replaced");
     ::close(file);
     const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
-    if (const int directory = ::open(folder.c_str(), O_RDONLY); directory >= 0) { // so that the rename itself is on disk
+    if (const int directory = ::open(folder.c_str(), O_RDONLY);
+        directory >= 0) { // so that the rename itself is on disk
         ::fsync(directory);
         ::close(directory);
     }

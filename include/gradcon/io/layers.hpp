@@ -18,7 +18,10 @@
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
 inline Description describe(const Linear& l) {
-    return Description().with("type", "Linear").with("in_features", l.in_features()).with("out_features", l.out_features());
+    return Description()
+        .with("type", "Linear")
+        .with("in_features", l.in_features())
+        .with("out_features", l.out_features());
 }
 
 namespace detail {
@@ -37,7 +40,8 @@ Description describe_convolution(const char* type, const Convolution& l) {
 inline Description describe(const Conv2d& l) { return detail::describe_convolution("Conv2d", l); }
 inline Description describe(const ConvTranspose2d& l) {
     const auto& extra = l.options().output_padding;
-    return detail::describe_convolution("ConvTranspose2d", l).with("output_padding", std::vector<std::uint64_t>(extra.begin(), extra.end()));
+    return detail::describe_convolution("ConvTranspose2d", l)
+        .with("output_padding", std::vector<std::uint64_t>(extra.begin(), extra.end()));
 }
 inline Description describe(const ReLU&) { return Description().with("type", "ReLU"); }
 inline Description describe(const LeakyReLU& l) {
@@ -47,7 +51,11 @@ inline Description describe(const Sigmoid&) { return Description().with("type", 
 inline Description describe(const Tanh&) { return Description().with("type", "Tanh"); }
 inline Description describe(const Flatten&) { return Description().with("type", "Flatten"); }
 inline Description describe(const Unflatten& l) {
-    return Description().with("type", "Unflatten").with("height", l.height).with("width", l.width).with("channels", l.channels);
+    return Description()
+        .with("type", "Unflatten")
+        .with("height", l.height)
+        .with("width", l.width)
+        .with("channels", l.channels);
 }
 
 /// A layer of the user's own; such a file loads only into a model that is given.
@@ -65,7 +73,8 @@ std::vector<Description> describe_layers(const Sequential<Layers...>& sequential
 template <class... Layers>
 std::vector<Description> describe_layers(const ChainOf<Layers...>& chain) {
     std::vector<Description> list;
-    for (const auto& any : chain.layers()) list.push_back(std::visit([](const auto& layer) { return describe(layer); }, any));
+    for (const auto& any : chain.layers())
+        list.push_back(std::visit([](const auto& layer) { return describe(layer); }, any));
     return list;
 }
 
@@ -94,8 +103,12 @@ class LayerReader {
             const std::size_t in = size("in_channels"), out = size("out_channels"), k = size("kernel_size");
             const auto& output_padding = description_.at<std::vector<std::uint64_t>>("output_padding");
             if (output_padding.size() != 2) throw ValueError("output_padding must be two numbers");
-            const ConvTranspose2d layer{in, out, {.kernel_size = k, .stride = size("stride"), .padding = size("padding"),
-                                                  .output_padding = {output_padding[0], output_padding[1]}}};
+            const ConvTranspose2d layer{in,
+                                        out,
+                                        {.kernel_size = k,
+                                         .stride = size("stride"),
+                                         .padding = size("padding"),
+                                         .output_padding = {output_padding[0], output_padding[1]}}};
             expect({in, out, k, k}, out, 7);
             return layer;
         }
@@ -122,8 +135,10 @@ class LayerReader {
     }
     void expect(const std::vector<std::size_t>& weight, std::size_t bias, std::size_t keys) const {
         expect_keys(keys);
-        if (file_.at(place_ + ".weight").shape != weight) throw ValueError("needs a weight of shape [" + shape_string(weight) + "]");
-        if (file_.at(place_ + ".bias").shape != std::vector{bias}) throw ValueError(message("needs a bias of ", bias, " elements"));
+        if (file_.at(place_ + ".weight").shape != weight)
+            throw ValueError("needs a weight of shape [" + shape_string(weight) + "]");
+        if (file_.at(place_ + ".bias").shape != std::vector{bias})
+            throw ValueError(message("needs a bias of ", bias, " elements"));
     }
 
     const Safetensors& file_;

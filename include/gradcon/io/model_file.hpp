@@ -21,8 +21,8 @@
 // A trained detector as one safetensors file: parameters (names and layouts of PyTorch: see parameters.hpp), the exact
 // reference gradients "ref.0", "ref.1", ... (F64, in the layouts of their weights), and as metadata
 //     format            "gradcon"                   format_version    "1"
-//     encoder, decoder  lists of layers, as JSON    policy            options, monitored tensors, number of updates, as JSON
-//     checksum          CRC-64 over all of that and the tensors
+//     encoder, decoder  lists of layers, as JSON    policy            options, monitored tensors, number of updates, as
+//     JSON checksum          CRC-64 over all of that and the tensors
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
 inline constexpr unsigned model_format_version = 1;
@@ -57,9 +57,7 @@ inline std::vector<Description> read_descriptions(const Safetensors& file, const
     if (found == file.metadata().end()) throw FileError(file.path() + ": metadata lacks " + key);
     try {
         return parse_descriptions(found->second);
-    } catch (const ValueError& error) {
-        throw FileError(message(file.path(), ": metadata ", key, ": ", error.what()));
-    }
+    } catch (const ValueError& error) { throw FileError(message(file.path(), ": metadata ", key, ": ", error.what())); }
 }
 
 /// Checks what every gradcon model has before anything in it is believed.
@@ -68,14 +66,16 @@ inline void check_format(const Safetensors& file) {
         const auto found = file.metadata().find(key);
         return found == file.metadata().end() ? std::string() : found->second;
     };
-    if (metadata("format") != "gradcon") throw FileError(file.path() + ": not a gradcon model: metadata lacks format = gradcon");
+    if (metadata("format") != "gradcon")
+        throw FileError(file.path() + ": not a gradcon model: metadata lacks format = gradcon");
     const std::string text = metadata("format_version");
     unsigned version = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
     if (error != std::errc{} || end != text.data() + text.size() || version == 0)
         throw FileError(file.path() + ": format_version must be a positive whole number; it is " + text);
     if (version > model_format_version)
-        throw FileError(message(file.path(), ": format version ", version, " is newer than this library, which reads up to ", model_format_version));
+        throw FileError(message(file.path(), ": format version ", version,
+                                " is newer than this library, which reads up to ", model_format_version));
     verify_checksum(file);
 }
 
@@ -92,7 +92,8 @@ GradCon<Decoder> read_policy(const Safetensors& file, const Decoder& decoder, st
                                      .averaging = parse_choice<Averaging>(d, "averaging", averaging_names),
                                      .decay = d.number("decay")};
         const auto& names = d.at<std::vector<std::string>>("monitored");
-        GradCon<Decoder> policy(decoder, options, [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
+        GradCon<Decoder> policy(decoder, options,
+                                [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
         if (policy.names() != names) throw ValueError("it monitors tensors that the decoder has not: " + d.to_json());
         std::vector<std::vector<double>> means;
         std::size_t index = 0;
@@ -106,9 +107,7 @@ GradCon<Decoder> read_policy(const Safetensors& file, const Decoder& decoder, st
             decoder);
         policy.reference().restore(means, d.at<std::uint64_t>("updates"));
         return policy;
-    } catch (const ValueError& error) {
-        throw FileError(file.path() + ": policy: " + error.what());
-    }
+    } catch (const ValueError& error) { throw FileError(file.path() + ": policy: " + error.what()); }
 }
 
 inline void refuse_extra(const Safetensors& file, const std::set<std::string>& names_read) {
@@ -120,7 +119,8 @@ inline void refuse_extra(const Safetensors& file, const std::set<std::string>& n
 /// Writes a trained detector; a file that was there is replaced at once or, on any error, not at all.
 /// @throws FileError when the file cannot be written (then the old one is untouched)
 template <class Model, class Params, class Decoder>
-void save_model(const std::filesystem::path& path, const Model& model, const Params& params, const GradCon<Decoder>& policy) {
+void save_model(const std::filesystem::path& path, const Model& model, const Params& params,
+                const GradCon<Decoder>& policy) {
     std::vector<TensorToWrite> tensors;
     append_parameters(params, "", tensors);
     std::size_t index = 0, i = 0;
@@ -149,7 +149,8 @@ void load_model(const std::filesystem::path& path, const Model& model, Params& p
     detail::check_format(file);
     const auto compare = [&](const char* part, const std::vector<Description>& ours) {
         if (const auto theirs = detail::read_descriptions(file, part); theirs != ours)
-            throw FileError(message(file.path(), ": its ", part, " is ", to_json(theirs), ", the model's ", to_json(ours)));
+            throw FileError(
+                message(file.path(), ": its ", part, " is ", to_json(theirs), ", the model's ", to_json(ours)));
     };
     compare("encoder", describe_layers(model.encoder));
     compare("decoder", describe_layers(model.decoder));

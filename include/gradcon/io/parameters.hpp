@@ -15,8 +15,8 @@
 #include <vector>
 
 // Parameter trees in safetensors files, under PyTorch's names and in PyTorch's layouts. Names: what the tree calls
-// "encoder.0.weight" and "decoder.0.weight" is "down.0.weight" and "up.0.weight" in the paper's networks. Layouts: a weight's last
-// two axes are its inputs and outputs here, and come first, exchanged, in PyTorch:
+// "encoder.0.weight" and "decoder.0.weight" is "down.0.weight" and "up.0.weight" in the paper's networks. Layouts: a
+// weight's last two axes are its inputs and outputs here, and come first, exchanged, in PyTorch:
 //     Linear [in, out] -> [out, in]      Conv2d [k, k, in, out] -> [out, in, k, k]
 //     ConvTranspose2d [k, k, out, in] -> [in, out, k, k]              vectors as they are
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
@@ -27,7 +27,7 @@ inline std::vector<std::size_t> pytorch_axes(std::size_t rank) {
     std::vector<std::size_t> axes(rank);
     std::iota(axes.begin(), axes.end(), std::size_t{0});
     if (rank >= 2) {
-        std::ranges::rotate(axes, axes.end() - 2);
+        std::rotate(axes.begin(), axes.end() - 2, axes.end());
         std::swap(axes[0], axes[1]);
     }
     return axes;
@@ -67,7 +67,8 @@ constexpr DType dtype_of() {
 
 /// The file's name of a tensor: "encoder.0.weight" is "down.0.weight", "decoder.0.weight" is "up.0.weight".
 inline std::string pytorch_name(std::string_view name) {
-    for (const auto& [ours, theirs] : {std::pair<std::string_view, std::string_view>{"encoder.", "down."}, {"decoder.", "up."}})
+    for (const auto& [ours, theirs] :
+         {std::pair<std::string_view, std::string_view>{"encoder.", "down."}, {"decoder.", "up."}})
         if (name.starts_with(ours)) return std::string(theirs).append(name.substr(ours.size()));
     return std::string(name);
 }
@@ -75,7 +76,8 @@ inline std::string pytorch_name(std::string_view name) {
 /// `values` (in the layout of `tensor`, whose own elements are not read) as a file has them.
 template <DenseTensor Tensor, class T>
 TensorToWrite to_pytorch(const std::string& name, const Tensor& tensor, std::span<const T> values) {
-    TensorToWrite to{name, detail::dtype_of<T>(), detail::pytorch_shape(tensor), std::vector<std::byte>(values.size_bytes())};
+    TensorToWrite to{name, detail::dtype_of<T>(), detail::pytorch_shape(tensor),
+                     std::vector<std::byte>(values.size_bytes())};
     detail::for_each_offset(tensor, [&](std::size_t ours, std::size_t theirs) {
         std::memcpy(to.bytes.data() + theirs * sizeof(T), &values[ours], sizeof(T));
     });
@@ -83,16 +85,18 @@ TensorToWrite to_pytorch(const std::string& name, const Tensor& tensor, std::spa
 }
 
 /// A tensor of the file in our layout, as T. @param tensor gives the form that is expected
-/// @throws FileError when it is missing, has another shape, is neither F32 nor F64, or holds a number that is not finite
+/// @throws FileError when it is missing, has another shape, is neither F32 nor F64, or holds a number that is not
+/// finite
 template <class T, DenseTensor Tensor>
 std::vector<T> from_pytorch(const Safetensors& file, const std::string& name, const Tensor& tensor) {
     const auto shape = detail::pytorch_shape(tensor);
     if (file.at(name).shape != shape)
-        throw FileError(message(file.path(), ": tensor ", name, " must have shape [", shape_string(shape), "]; it has [",
-                                shape_string(file.at(name).shape), "]"));
+        throw FileError(message(file.path(), ": tensor ", name, " must have shape [", shape_string(shape),
+                                "]; it has [", shape_string(file.at(name).shape), "]"));
     const auto theirs = file.values<T>(name);
     for (std::size_t i = 0; i < theirs.size(); ++i)
-        if (!is_finite(double{theirs[i]})) throw FileError(message(file.path(), ": tensor ", name, " holds ", theirs[i], " at element ", i));
+        if (!is_finite(double{theirs[i]}))
+            throw FileError(message(file.path(), ": tensor ", name, " holds ", theirs[i], " at element ", i));
     std::vector<T> ours(theirs.size());
     detail::for_each_offset(tensor, [&](std::size_t to, std::size_t from) { ours[to] = theirs[from]; });
     return ours;
@@ -103,7 +107,8 @@ template <TensorTree Tree>
 void append_parameters(const Tree& tree, const std::string& prefix, std::vector<TensorToWrite>& tensors) {
     for_each_named_tensor(
         [&](const std::string& name, const auto& tensor) {
-            tensors.push_back(to_pytorch(prefix + pytorch_name(name), tensor, std::span<const scalar_t<Tree>>(tensor.data(), tensor.size())));
+            tensors.push_back(to_pytorch(prefix + pytorch_name(name), tensor,
+                                         std::span<const scalar_t<Tree>>(tensor.data(), tensor.size())));
         },
         tree);
 }
@@ -113,7 +118,8 @@ void append_parameters(const Tree& tree, const std::string& prefix, std::vector<
 /// @param names_read gets the names that were looked up
 /// @throws FileError as from_pytorch does
 template <TensorTree Tree>
-void read_parameters(const Safetensors& file, const std::string& prefix, Tree& tree, std::set<std::string>& names_read) {
+void read_parameters(const Safetensors& file, const std::string& prefix, Tree& tree,
+                     std::set<std::string>& names_read) {
     Tree read = tree;
     for_each_named_tensor(
         [&](const std::string& name, auto& tensor) {

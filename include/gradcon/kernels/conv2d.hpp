@@ -28,7 +28,9 @@ bool is_thin(Index large_channels) {
 template <class T>
 void pack(const Window& window, Index large_channels, Index small_channels, const T* weight, Packed<T>& packed) {
     const Index k = window.kernel, a_count = large_channels, b_count = small_channels;
-    const auto at = [&](Index ky, Index kx, Index a, Index b) { return weight[((ky * k + kx) * a_count + a) * b_count + b]; };
+    const auto at = [&](Index ky, Index kx, Index a, Index b) {
+        return weight[((ky * k + kx) * a_count + a) * b_count + b];
+    };
     packed.gather.resize(static_cast<std::size_t>(k * k * a_count * b_count));
     packed.scatter.resize(packed.gather.size());
     T* to = packed.gather.data();
@@ -69,7 +71,8 @@ Outputs<T> outputs(Start start, T* values, Index step, const T* bias) {
 /// small = start + gather(large): a convolution.
 /// @param weight Packed::gather  @param bias B values when start is Start::bias
 template <class T>
-void gather(const Window& window, const Padded<T>& large, const T* weight, Start start, const T* bias, TensorView<T, 4> small) {
+void gather(const Window& window, const Padded<T>& large, const T* weight, Start start, const T* bias,
+            TensorView<T, 4> small) {
     const Extent s = extent(small), l = large.extent;
     const Index k = window.kernel, row_step = large.pitch * l.channels;
     for (Index sample = 0; sample < static_cast<Index>(small.samples()); ++sample) {
@@ -121,7 +124,8 @@ void scatter_phases(const Window& window, Batch<T> small, const T* weight, Start
                         gather_row<vectors, lanes>(
                             positions,
                             Runs<T>{scratch.data() + from * row_step + ix * s.channels,
-                                    taps_x == 0 ? 0 : std::max<Index>(0, to - from), taps_x * s.channels, row_step, s.channels},
+                                    taps_x == 0 ? 0 : std::max<Index>(0, to - from), taps_x * s.channels, row_step,
+                                    s.channels},
                             w + (from - lowest) * taps_x * s.channels * vectors * lanes,
                             outputs(start, large.data() + sample * l.size() + (oy * l.width + px) * l.channels + first,
                                     stride * l.channels, bias ? bias + first : bias));
@@ -148,9 +152,9 @@ void scatter_thin(const Window& window, Batch<T> small, const T* weight, Start s
     T* sums = products + positions * taps;
     for (Index sample = 0; sample < static_cast<Index>(large.samples()); ++sample) {
         for_each_channel_tile<T>(taps, [&](Index first, auto vectors, auto lanes) {
-            gather_row<vectors, lanes>(
-                positions, Runs<T>{small.data() + sample * s.size(), 1, s.channels, 0, s.channels},
-                weight + first * s.channels, Outputs<T>{products + first, taps, nullptr, 0});
+            gather_row<vectors, lanes>(positions,
+                                       Runs<T>{small.data() + sample * s.size(), 1, s.channels, 0, s.channels},
+                                       weight + first * s.channels, Outputs<T>{products + first, taps, nullptr, 0});
         });
         std::fill(sums, sums + rows * pitch, T{});
         for (Index p = 0; p < positions; ++p)
@@ -179,7 +183,8 @@ void scatter_thin(const Window& window, Batch<T> small, const T* weight, Start s
 template <class T>
 void scatter(const Window& window, Batch<T> small, const T* weight, Start start, const T* bias, TensorView<T, 4> large,
              AlignedVector<T>& scratch) {
-    if (is_thin<T>(static_cast<Index>(large.shape(3)))) scatter_thin(window, small, weight, start, bias, large, scratch);
+    if (is_thin<T>(static_cast<Index>(large.shape(3))))
+        scatter_thin(window, small, weight, start, bias, large, scratch);
     else scatter_phases(window, small, weight, start, bias, large, scratch);
 }
 

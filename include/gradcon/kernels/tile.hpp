@@ -80,8 +80,7 @@ template <int Positions, int Vectors, int Lanes, class T>
 
 /// As many positions as leave room for the weights in the vector registers.
 template <int Vectors>
-inline constexpr int most_positions =
-    simd::vector_registers >= 32 ? (Vectors == 4 ? 5 : 8) : (Vectors == 2 ? 6 : 8);
+inline constexpr int most_positions = simd::vector_registers >= 32 ? (Vectors == 4 ? 5 : 8) : (Vectors == 2 ? 6 : 8);
 
 /// gather_tile over a row of `positions`, divided into tiles of nearly equal length.
 template <int Vectors, int Lanes, class T>

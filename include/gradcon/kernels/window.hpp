@@ -21,7 +21,8 @@ struct Extent {
 
 template <class T>
 Extent extent(const TensorView<T, 4>& images) {
-    return {static_cast<Index>(images.shape(1)), static_cast<Index>(images.shape(2)), static_cast<Index>(images.shape(3))};
+    return {static_cast<Index>(images.shape(1)), static_cast<Index>(images.shape(2)),
+            static_cast<Index>(images.shape(3))};
 }
 
 /// A copy of large images with `padding` zero columns on the left and enough on the right that no tap falls outside;
@@ -65,7 +66,8 @@ void for_each_tap(const Window& window, const Extent& large, const Extent& small
         for (Index ox = 0; ox < small.width; ++ox)
             for (Index ky = 0; ky < window.kernel; ++ky)
                 for (Index kx = 0; kx < window.kernel; ++kx) {
-                    const Index iy = oy * window.stride - window.padding + ky, ix = ox * window.stride - window.padding + kx;
+                    const Index iy = oy * window.stride - window.padding + ky,
+                                ix = ox * window.stride - window.padding + kx;
                     if (iy < 0 || ix < 0 || iy >= large.height || ix >= large.width) continue;
                     f((iy * large.width + ix) * large.channels, (oy * small.width + ox) * small.channels,
                       (ky * window.kernel + kx) * large.channels * small.channels);

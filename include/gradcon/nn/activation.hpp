@@ -9,7 +9,8 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
 /// Every layer that applies one function f to each element:
 ///     y_dot = f'(x) x_dot     dx = f'(x) dy     dx_dot = f'(x) dy_dot + f''(x) x_dot dy
-/// `Function` derives from Pointwise<itself> and offers value(x), derivative(x, y), second_derivative(x, y), with y = f(x).
+/// `Function` derives from Pointwise<itself> and offers value(x), derivative(x, y), second_derivative(x, y), with y =
+/// f(x).
 template <class Function>
 struct Pointwise {
     template <class T>
@@ -23,7 +24,9 @@ struct Pointwise {
     Shape output_shape(const Shape& x) const { return x; }
 
     template <class T>
-    NoParams init(Rng&) const { return {}; }
+    NoParams init(Rng&) const {
+        return {};
+    }
 
     template <class T>
     Batch<T> forward(const NoParams&, Batch<T> x, Cache<T>& c) const {
@@ -46,7 +49,8 @@ struct Pointwise {
     }
 
     template <class T>
-    Batch<T> backward_tangent(const NoParams&, const NoParams&, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot, NoParams&) const {
+    Batch<T> backward_tangent(const NoParams&, const NoParams&, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot,
+                              NoParams&) const {
         const auto dx_dot = reserve(c_dot.dx, dy_dot.shape());
         const T *x = c.x.data(), *y = c.y.data(), *x_dot = c_dot.x.data(), *dy = c.dy.data();
         for (std::size_t i = 0, n = dy_dot.size(); i < n; ++i)
@@ -70,11 +74,17 @@ struct Pointwise {
 /// max(x, 0); its derivative at 0 is 0, as in PyTorch.
 struct ReLU : Pointwise<ReLU> {
     template <class T>
-    T value(T x) const { return x > 0 ? x : T{0}; }
+    T value(T x) const {
+        return x > 0 ? x : T{0};
+    }
     template <class T>
-    T derivative(T x, T) const { return x > 0 ? T{1} : T{0}; }
+    T derivative(T x, T) const {
+        return x > 0 ? T{1} : T{0};
+    }
     template <class T>
-    T second_derivative(T, T) const { return T{0}; }
+    T second_derivative(T, T) const {
+        return T{0};
+    }
 };
 
 /// x where x > 0, else negative_slope * x.
@@ -82,11 +92,17 @@ struct LeakyReLU : Pointwise<LeakyReLU> {
     explicit LeakyReLU(double slope = 0.01) : negative_slope(slope) {}
 
     template <class T>
-    T value(T x) const { return x > 0 ? x : static_cast<T>(negative_slope) * x; }
+    T value(T x) const {
+        return x > 0 ? x : static_cast<T>(negative_slope) * x;
+    }
     template <class T>
-    T derivative(T x, T) const { return x > 0 ? T{1} : static_cast<T>(negative_slope); }
+    T derivative(T x, T) const {
+        return x > 0 ? T{1} : static_cast<T>(negative_slope);
+    }
     template <class T>
-    T second_derivative(T, T) const { return T{0}; }
+    T second_derivative(T, T) const {
+        return T{0};
+    }
 
     double negative_slope;
 };
@@ -94,20 +110,32 @@ struct LeakyReLU : Pointwise<LeakyReLU> {
 /// 1 / (1 + exp(-x))
 struct Sigmoid : Pointwise<Sigmoid> {
     template <class T>
-    T value(T x) const { return 1 / (1 + std::exp(-x)); }
+    T value(T x) const {
+        return 1 / (1 + std::exp(-x));
+    }
     template <class T>
-    T derivative(T, T y) const { return y * (1 - y); }
+    T derivative(T, T y) const {
+        return y * (1 - y);
+    }
     template <class T>
-    T second_derivative(T, T y) const { return y * (1 - y) * (1 - 2 * y); }
+    T second_derivative(T, T y) const {
+        return y * (1 - y) * (1 - 2 * y);
+    }
 };
 
 struct Tanh : Pointwise<Tanh> {
     template <class T>
-    T value(T x) const { return std::tanh(x); }
+    T value(T x) const {
+        return std::tanh(x);
+    }
     template <class T>
-    T derivative(T, T y) const { return 1 - y * y; }
+    T derivative(T, T y) const {
+        return 1 - y * y;
+    }
     template <class T>
-    T second_derivative(T, T y) const { return -2 * y * (1 - y * y); }
+    T second_derivative(T, T y) const {
+        return -2 * y * (1 - y * y);
+    }
 };
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET

@@ -26,7 +26,9 @@ struct Autoencoder {
         typename Decoder::template Params<T> decoder;
 
         template <class Self>
-        static auto fields(Self& self) { return std::tie(self.encoder, self.decoder); }
+        static auto fields(Self& self) {
+            return std::tie(self.encoder, self.decoder);
+        }
         static constexpr std::array<const char*, 2> field_names{"encoder", "decoder"};
     };
     template <class T>
@@ -54,17 +56,15 @@ struct Autoencoder {
         const Shape back = output_shape(images);
         if (back == images) return;
         throw ShapeError(message("the autoencoder gives ", shape_string(images), " back as ", shape_string(back),
-                                 "; nearest fitting height: ", nearest(images, 1), "; nearest fitting width: ",
-                                 nearest(images, 2)));
+                                 "; nearest fitting height: ", nearest(images, 1),
+                                 "; nearest fitting width: ", nearest(images, 2)));
     }
 
   private:
     bool fits(const Shape& images, std::size_t axis) const {
         try {
             return output_shape(images)[axis] == images[axis];
-        } catch (const ShapeError&) {
-            return false;
-        }
+        } catch (const ShapeError&) { return false; }
     }
 
     std::string nearest(Shape images, std::size_t axis) const {
@@ -74,7 +74,8 @@ struct Autoencoder {
             if (images[axis] = wanted - d; fits(images, axis)) below = std::to_string(images[axis]);
         for (std::size_t d = 1; d <= 256 && above.empty(); ++d)
             if (images[axis] = wanted + d; fits(images, axis)) above = std::to_string(images[axis]);
-        if (below.empty() || below == std::to_string(wanted)) return below.empty() ? above.empty() ? "none" : above : below;
+        if (below.empty() || below == std::to_string(wanted))
+            return below.empty() ? above.empty() ? "none" : above : below;
         return above.empty() ? below : below + " or " + above;
     }
 };

@@ -9,13 +9,13 @@
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
-/// Every layer y = W * x + b that is linear in its input and in its weight, given the map and its two adjoints. With a dot
-/// for the derivative along a direction, and W' for the adjoint in the input:
+/// Every layer y = W * x + b that is linear in its input and in its weight, given the map and its two adjoints. With a
+/// dot for the derivative along a direction, and W' for the adjoint in the input:
 ///     y_dot  = W * x_dot  + W_dot * x + b_dot
 ///     dx     = W' * dy            dW     = x (x) dy                    db     = sum dy
 ///     dx_dot = W' * dy_dot + W_dot' * dy     dW_dot = x_dot (x) dy + x (x) dy_dot     db_dot = sum dy_dot
-/// `Map` (Linear, Conv2d, ConvTranspose2d derive from Bilinear<themselves>) offers, on operands that remember a view of x
-/// or dy and, where its kernels want one, a padded copy:
+/// `Map` (Linear, Conv2d, ConvTranspose2d derive from Bilinear<themselves>) offers, on operands that remember a view of
+/// x or dy and, where its kernels want one, a padded copy:
 ///     output_shape(shape), pack(params, packed)
 ///     set_input(x, operand, output shape), set_adjoint(dy, operand, input shape)
 ///     apply(packed, x operand, Start, bias, y, scratch), apply_adjoint(packed, dy operand, Start, dx, scratch)
@@ -58,9 +58,11 @@ struct Bilinear {
         add_bias_gradient(dy, g.bias.data());
     }
 
-    /// backward of one sample that reduces its gradient instead of storing it. @param r for weight and bias, in this order
+    /// backward of one sample that reduces its gradient instead of storing it. @param r for weight and bias, in this
+    /// order
     template <class P, class T>
-    Batch<T> backward_reduce(const P& p, Cache<T>& c, Batch<T> dy, std::span<kernels::Reduction<T>> r, bool wants_dx) const {
+    Batch<T> backward_reduce(const P& p, Cache<T>& c, Batch<T> dy, std::span<kernels::Reduction<T>> r,
+                             bool wants_dx) const {
         map().set_adjoint(dy, c.dy, c.x.values.shape());
         if (r[0].reference) {
             kernels::DotWithReference<T> reduce(r[0].reference);
@@ -86,7 +88,8 @@ struct Bilinear {
     }
 
     template <class P, class T, class G>
-    Batch<T> backward_tangent(const P& p, const P& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot, G& g_dot) const {
+    Batch<T> backward_tangent(const P& p, const P& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot,
+                              G& g_dot) const {
         const Shape shape = c.x.values.shape();
         map().set_adjoint(dy_dot, c_dot.dy, shape);
         kernels::AddTo<T> add{g_dot.weight.data()};

@@ -27,7 +27,9 @@ class ChainOf {
         std::vector<std::variant<typename Layers::template Params<T>...>> layers;
 
         template <class Self>
-        static auto fields(Self& self) { return std::tie(self.layers); }
+        static auto fields(Self& self) {
+            return std::tie(self.layers);
+        }
         static constexpr std::array<const char*, 1> field_names{""};
     };
     template <class T>
@@ -111,7 +113,8 @@ class ChainOf {
     }
 
     template <class T>
-    Batch<T> forward_tangent(const Packed<T>& p, const Packed<T>& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> x_dot) const {
+    Batch<T> forward_tangent(const Packed<T>& p, const Packed<T>& p_dot, Cache<T>& c, Cache<T>& c_dot,
+                             Batch<T> x_dot) const {
         prepare(c_dot.layers);
         for (std::size_t i = 0; i < layers_.size(); ++i)
             visit(i, [&](const auto& layer, auto k) {
@@ -142,7 +145,8 @@ class ChainOf {
                 if (layers_[i].index() == k) f(std::get<k>(layers_[i]), k);
             };
             (kind(std::integral_constant<std::size_t, K>{}), ...);
-        }(std::make_index_sequence<sizeof...(Layers)>{});
+        }
+        (std::make_index_sequence<sizeof...(Layers)>{});
     }
 
     /// One alternative for each layer, of the layer's index; what already is so keeps its memory.

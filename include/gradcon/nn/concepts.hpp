@@ -9,15 +9,17 @@
 #include <string_view>
 #include <tuple>
 
-// What a layer is. A layer is a stateless value: sizes and options. Its parameters are a tree of tensors; what its passes
-// must remember lies in a cache that the caller owns. Views that a pass returns point into that cache (or into the
-// caller's input) and stay valid until the cache's next pass.
+// What a layer is. A layer is a stateless value: sizes and options. Its parameters are a tree of tensors; what its
+// passes must remember lies in a cache that the caller owns. Views that a pass returns point into that cache (or into
+// the caller's input) and stay valid until the cache's next pass.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
 /// The parameters of a layer that has none.
 struct NoParams {
     template <class Self>
-    static auto fields(Self&) { return std::tie(); }
+    static auto fields(Self&) {
+        return std::tie();
+    }
 };
 
 /// weight and bias of a Linear (Rank 2) or convolution (Rank 4) layer.
@@ -27,7 +29,9 @@ struct WeightAndBias {
     Tensor<T, 1> bias;
 
     template <class Self>
-    static auto fields(Self& self) { return std::tie(self.weight, self.bias); }
+    static auto fields(Self& self) {
+        return std::tie(self.weight, self.bias);
+    }
     static constexpr std::array<const char*, 2> field_names{"weight", "bias"};
 };
 
@@ -37,14 +41,14 @@ struct PackedOf {
     using type = typename L::template Params<T>;
 };
 template <class L, class T>
-    requires requires { typename L::template Packed<T>; }
+requires requires { typename L::template Packed<T>; }
 struct PackedOf<L, T> {
     using type = typename L::template Packed<T>;
 };
 } // namespace detail
 
-/// The form in which a layer's passes read parameters: L::Packed<T> where the layer has one (weights in the order of its
-/// kernels), else Params<T> itself. It is made anew, by pack, whenever the parameters change.
+/// The form in which a layer's passes read parameters: L::Packed<T> where the layer has one (weights in the order of
+/// its kernels), else Params<T> itself. It is made anew, by pack, whenever the parameters change.
 template <class L, class T>
 using packed_t = typename detail::PackedOf<L, T>::type;
 
@@ -76,10 +80,10 @@ concept HasBackward = requires(const L& layer, const packed_t<L, T>& p, typename
 };
 
 template <class L, class T = float>
-concept HasForwardTangent =
-    requires(const L& layer, const packed_t<L, T>& p, typename L::template Cache<T>& c, Batch<T> x_dot) {
-        { layer.forward_tangent(p, p, c, c, x_dot) } -> std::convertible_to<Batch<T>>;
-    };
+concept HasForwardTangent = requires(const L& layer, const packed_t<L, T>& p, typename L::template Cache<T>& c,
+                                     Batch<T> x_dot) {
+    { layer.forward_tangent(p, p, c, c, x_dot) } -> std::convertible_to<Batch<T>>;
+};
 
 template <class L, class T = float>
 concept HasBackwardTangent = requires(const L& layer, const packed_t<L, T>& p, typename L::template Cache<T>& c,
@@ -93,29 +97,34 @@ concept HasBackwardTangent = requires(const L& layer, const packed_t<L, T>& p, t
 ///   forward(p, x, c)                              -> y     y = f(p, x); c remembers what the other passes need
 ///   backward(p, c, dy, g)                         -> dx    g += df'/dp dy, dx = df'/dx dy; c remembers dy
 ///   forward_tangent(p, p_dot, c, c_dot, x_dot)    -> y_dot the derivative of y along (p_dot, x_dot)
-///   backward_tangent(p, p_dot, c, c_dot, dy_dot, g_dot) -> dx_dot   the derivative of backward along the same, and dy_dot
+///   backward_tangent(p, p_dot, c, c_dot, dy_dot, g_dot) -> dx_dot   the derivative of backward along the same, and
+///   dy_dot
 /// called in this order; layers sum over the batch, only the loss divides.
 template <class L, class T = float>
 concept Layer = HasParams<L, T> && HasCache<L, T> && HasInit<L, T> && HasOutputShape<L> && HasForward<L, T> &&
-                HasBackward<L, T> && HasForwardTangent<L, T> && HasBackwardTangent<L, T>;
+    HasBackward<L, T> && HasForwardTangent<L, T> && HasBackwardTangent<L, T>;
 
 /// static_assert(check_layer<MyLayer>()): says which part of a layer is missing, and what it must look like.
 template <class L, class T = float>
 constexpr bool check_layer() {
-    static_assert(requires { typename L::template Params<T>; },
-                  "the layer lacks `template <class T> struct Params`; a layer without parameters writes `template "
-                  "<class T> using Params = gradcon::NoParams`");
-    static_assert(requires { typename L::template Cache<T>; }, "the layer lacks `template <class T> struct Cache`");
-    static_assert(HasParams<L, T>, "Params<T> must be a copyable tensor tree: give it `template <class Self> static auto "
-                                   "fields(Self& s) { return std::tie(s.weight, ...); }`");
+    static_assert(
+        requires { typename L::template Params<T>; },
+        "the layer lacks `template <class T> struct Params`; a layer without parameters writes `template "
+        "<class T> using Params = gradcon::NoParams`");
+    static_assert(
+        requires { typename L::template Cache<T>; }, "the layer lacks `template <class T> struct Cache`");
+    static_assert(HasParams<L, T>,
+                  "Params<T> must be a copyable tensor tree: give it `template <class Self> static auto "
+                  "fields(Self& s) { return std::tie(s.weight, ...); }`");
     static_assert(HasCache<L, T>, "Cache<T> must be default constructible");
     static_assert(HasInit<L, T>, "`template <class T> Params<T> init(Rng&) const` is missing");
     static_assert(HasOutputShape<L>, "`Shape output_shape(const Shape&) const` is missing");
     static_assert(HasForward<L, T>, "`Batch<T> forward(const Params<T>& p, Batch<T> x, Cache<T>& c) const` is missing");
     static_assert(HasBackward<L, T>,
                   "`Batch<T> backward(const Params<T>& p, Cache<T>& c, Batch<T> dy, Params<T>& g) const` is missing");
-    static_assert(HasForwardTangent<L, T>, "forward_tangent is missing: `Batch<T> forward_tangent(const Params<T>& p, const "
-                                           "Params<T>& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> x_dot) const`");
+    static_assert(HasForwardTangent<L, T>,
+                  "forward_tangent is missing: `Batch<T> forward_tangent(const Params<T>& p, const "
+                  "Params<T>& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> x_dot) const`");
     static_assert(HasBackwardTangent<L, T>,
                   "backward_tangent is missing: `Batch<T> backward_tangent(const Params<T>& p, const Params<T>& p_dot, "
                   "Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot, Params<T>& g_dot) const`");

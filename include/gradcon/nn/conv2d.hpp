@@ -26,9 +26,9 @@ class Conv2d : public Bilinear<Conv2d> {
     Conv2d(std::size_t in_channels, std::size_t out_channels, const Conv2dOptions& options)
         : in_channels_(in_channels), out_channels_(out_channels), options_(options) {
         if (in_channels == 0 || out_channels == 0 || options.kernel_size == 0 || options.stride == 0)
-            throw ValueError(message("Conv2d: channels, kernel_size and stride are 1 or more; given: in_channels ", in_channels,
-                                     ", out_channels ", out_channels, ", kernel_size ", options.kernel_size, ", stride ",
-                                     options.stride));
+            throw ValueError(message("Conv2d: channels, kernel_size and stride are 1 or more; given: in_channels ",
+                                     in_channels, ", out_channels ", out_channels, ", kernel_size ",
+                                     options.kernel_size, ", stride ", options.stride));
     }
 
     std::size_t in_channels() const { return in_channels_; }
@@ -39,8 +39,9 @@ class Conv2d : public Bilinear<Conv2d> {
     Shape output_shape(const Shape& x) const {
         const auto& [k, s, p] = options_;
         if (x[3] != in_channels_ || x[1] + 2 * p < k || x[2] + 2 * p < k)
-            throw ShapeError(message("Conv2d: needs N x height x width x ", in_channels_, " with height and width of at least ",
-                                     k > 2 * p ? k - 2 * p : 1, "; given: ", shape_string(x)));
+            throw ShapeError(message("Conv2d: needs N x height x width x ", in_channels_,
+                                     " with height and width of at least ", k > 2 * p ? k - 2 * p : 1,
+                                     "; given: ", shape_string(x)));
         return {x[0], (x[1] + 2 * p - k) / s + 1, (x[2] + 2 * p - k) / s + 1, out_channels_};
     }
 

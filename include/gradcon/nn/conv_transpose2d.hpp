@@ -30,10 +30,11 @@ class ConvTranspose2d : public Bilinear<ConvTranspose2d> {
         : in_channels_(in_channels), out_channels_(out_channels), options_(options) {
         const auto& [k, s, p, op] = options_;
         if (in_channels == 0 || out_channels == 0 || k == 0 || s == 0 || op[0] >= s || op[1] >= s)
-            throw ValueError(message("ConvTranspose2d: channels, kernel_size and stride are 1 or more, output_padding is below "
-                                     "stride; given: in_channels ",
-                                     in_channels, ", out_channels ", out_channels, ", kernel_size ", k, ", stride ", s,
-                                     ", output_padding ", op[0], " ", op[1]));
+            throw ValueError(
+                message("ConvTranspose2d: channels, kernel_size and stride are 1 or more, output_padding is below "
+                        "stride; given: in_channels ",
+                        in_channels, ", out_channels ", out_channels, ", kernel_size ", k, ", stride ", s,
+                        ", output_padding ", op[0], " ", op[1]));
     }
 
     std::size_t in_channels() const { return in_channels_; }
@@ -46,8 +47,8 @@ class ConvTranspose2d : public Bilinear<ConvTranspose2d> {
         if (x[3] != in_channels_ || x[1] == 0 || x[2] == 0 || (x[1] - 1) * s + k + op[0] <= 2 * p ||
             (x[2] - 1) * s + k + op[1] <= 2 * p)
             throw ShapeError(message("ConvTranspose2d: needs N x height x width x ", in_channels_,
-                                     " with more than the padding of ", p, " on either side in its output; given: ",
-                                     shape_string(x)));
+                                     " with more than the padding of ", p,
+                                     " on either side in its output; given: ", shape_string(x)));
         return {x[0], (x[1] - 1) * s + k + op[0] - 2 * p, (x[2] - 1) * s + k + op[1] - 2 * p, out_channels_};
     }
 

@@ -7,7 +7,8 @@
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
-/// PyTorch's default for Linear and convolutions: every element of weight and bias drawn from U(-b, b), b = 1/sqrt(fan_in).
+/// PyTorch's default for Linear and convolutions: every element of weight and bias drawn from U(-b, b), b =
+/// 1/sqrt(fan_in).
 /// @param fan_in inputs that contribute to one output; for ConvTranspose2d PyTorch takes out_channels * kernel_size^2
 template <TensorTree Tree>
 void init_uniform(Tree& params, std::size_t fan_in, Rng& rng) {

@@ -20,8 +20,8 @@ class Linear : public Bilinear<Linear> {
     /// @throws ValueError when a feature count is 0
     Linear(std::size_t in_features, std::size_t out_features) : in_features_(in_features), out_features_(out_features) {
         if (in_features == 0 || out_features == 0)
-            throw ValueError(message("Linear: in_features and out_features are 1 or more; given: ", in_features, " and ",
-                                     out_features));
+            throw ValueError(message("Linear: in_features and out_features are 1 or more; given: ", in_features,
+                                     " and ", out_features));
     }
 
     std::size_t in_features() const { return in_features_; }
@@ -30,8 +30,8 @@ class Linear : public Bilinear<Linear> {
     /// @throws ShapeError when x is no vector of in_features
     Shape output_shape(const Shape& x) const {
         if (x[1] != 1 || x[2] != 1 || x[3] != in_features_)
-            throw ShapeError(message("Linear: needs N x 1 x 1 x ", in_features_, " (Flatten makes such vectors); given: ",
-                                     shape_string(x)));
+            throw ShapeError(message("Linear: needs N x 1 x 1 x ", in_features_,
+                                     " (Flatten makes such vectors); given: ", shape_string(x)));
         return {x[0], 1, 1, out_features_};
     }
 
@@ -51,8 +51,10 @@ class Linear : public Bilinear<Linear> {
         const Index in = static_cast<Index>(in_features_), out = static_cast<Index>(out_features_);
         packed.gather.resize(in_features_ * out_features_);
         packed.scatter.resize(in_features_ * out_features_);
-        pack_columns(in, out, packed.gather.data(), [&](Index i, Index o) { return params.weight.data()[i * out + o]; });
-        pack_columns(out, in, packed.scatter.data(), [&](Index o, Index i) { return params.weight.data()[i * out + o]; });
+        pack_columns(in, out, packed.gather.data(),
+                     [&](Index i, Index o) { return params.weight.data()[i * out + o]; });
+        pack_columns(out, in, packed.scatter.data(),
+                     [&](Index o, Index i) { return params.weight.data()[i * out + o]; });
         packed.bias = params.bias;
     }
 
@@ -68,9 +70,13 @@ class Linear : public Bilinear<Linear> {
     }
 
     template <class T>
-    void set_input(Batch<T> x, Operand<T>& operand, const Shape&) const { operand.values = x; }
+    void set_input(Batch<T> x, Operand<T>& operand, const Shape&) const {
+        operand.values = x;
+    }
     template <class T>
-    void set_adjoint(Batch<T> dy, Operand<T>& operand, const Shape&) const { operand.values = dy; }
+    void set_adjoint(Batch<T> dy, Operand<T>& operand, const Shape&) const {
+        operand.values = dy;
+    }
 
     /// The samples take the place of a row of positions.
     template <class T>
@@ -78,9 +84,9 @@ class Linear : public Bilinear<Linear> {
         using kernels::Index;
         const Index in = static_cast<Index>(x.sample_size()), out = static_cast<Index>(y.sample_size());
         kernels::for_each_channel_tile<T>(out, [&](Index first, auto vectors, auto lanes) {
-            kernels::gather_row<vectors, lanes>(static_cast<Index>(x.samples()), kernels::Runs<T>{x.data(), 1, in, 0, in},
-                                                weight + first * in,
-                                                kernels::outputs(start, y.data() + first, out, bias ? bias + first : bias));
+            kernels::gather_row<vectors, lanes>(
+                static_cast<Index>(x.samples()), kernels::Runs<T>{x.data(), 1, in, 0, in}, weight + first * in,
+                kernels::outputs(start, y.data() + first, out, bias ? bias + first : bias));
         });
     }
     template <class T>
@@ -96,8 +102,8 @@ class Linear : public Bilinear<Linear> {
 
     template <class T>
     void outer_product(const Operand<T>& x, const Operand<T>& dy, kernels::AddTo<T>& add) const {
-        kernels::add_transposed_product(x.values.data(), dy.values.data(), add.gradient, x.values.samples(), in_features_,
-                                        out_features_);
+        kernels::add_transposed_product(x.values.data(), dy.values.data(), add.gradient, x.values.samples(),
+                                        in_features_, out_features_);
     }
     template <class T>
     void outer_product(const Operand<T>& x, const Operand<T>& dy, kernels::DotWithReference<T>& reduce) const {

@@ -1,14 +1,14 @@
 #pragma once
 
-#include "gradcon/tensor.hpp"
 #include "gradcon/simd.hpp"
+#include "gradcon/tensor.hpp"
 
 #include <cstddef>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
-/// The mean over all `elements` of a batch of (y - t)^2. A batch is worked on in parts, so that the functions take a part
-/// and the number of elements of the whole. Shapes of y, t and the results are equal.
+/// The mean over all `elements` of a batch of (y - t)^2. A batch is worked on in parts, so that the functions take a
+/// part and the number of elements of the whole. Shapes of y, t and the results are equal.
 struct MeanSquaredError {
     /// The part's share of the loss times `elements`: sum (y - t)^2, in double.
     template <class T>

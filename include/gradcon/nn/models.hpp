@@ -11,9 +11,9 @@
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::models {
 
-/// The paper's convolutional autoencoder: four Conv2d and four ConvTranspose2d, kernel 4, stride 2, ReLU between them and
-/// a Sigmoid at the end; 230,721 parameters for one channel, 232,771 for three. It gives images back in their own size
-/// where height and width are 12 modulo 16 (28, 44, 60, ...); for other sizes see cae.
+/// The paper's convolutional autoencoder: four Conv2d and four ConvTranspose2d, kernel 4, stride 2, ReLU between them
+/// and a Sigmoid at the end; 230,721 parameters for one channel, 232,771 for three. It gives images back in their own
+/// size where height and width are 12 modulo 16 (28, 44, 60, ...); for other sizes see cae.
 inline auto paper_cae(std::size_t channels) {
     const auto conv = [](std::size_t in, std::size_t out) {
         return Conv2d{in, out, {.kernel_size = 4, .stride = 2, .padding = 2}};
@@ -23,8 +23,8 @@ inline auto paper_cae(std::size_t channels) {
     };
     return Autoencoder{
         Sequential{conv(channels, 32), ReLU{}, conv(32, 32), ReLU{}, conv(32, 64), ReLU{}, conv(64, 64), ReLU{}},
-        Sequential{conv_transpose(64, 64, 2), ReLU{}, conv_transpose(64, 32, 1), ReLU{}, conv_transpose(32, 32, 2), ReLU{},
-                   conv_transpose(32, channels, 1), Sigmoid{}}};
+        Sequential{conv_transpose(64, 64, 2), ReLU{}, conv_transpose(64, 32, 1), ReLU{}, conv_transpose(32, 32, 2),
+                   ReLU{}, conv_transpose(32, channels, 1), Sigmoid{}}};
 }
 
 /// Image height, width and channels, 1 or more each; the channels of each encoder layer, which the decoder mirrors.
@@ -34,22 +34,25 @@ struct CaeOptions {
 };
 
 /// The paper's autoencoder for images of any size, with any number of layers: kernel 4, stride 2, padding 2 throughout.
-/// Each encoder layer takes a size S to S/2 + 1 (rounded down) and the decoder mirrors the sizes: it returns to S with an
-/// output padding of S modulo 2 along each axis.
+/// Each encoder layer takes a size S to S/2 + 1 (rounded down) and the decoder mirrors the sizes: it returns to S with
+/// an output padding of S modulo 2 along each axis.
 /// @throws ValueError when a size or a width is 0, or there is no width
 inline Autoencoder<Chain, Chain> cae(const CaeOptions& options) {
     if (options.widths.empty() || options.height == 0 || options.width == 0)
-        throw ValueError(message("models::cae: height, width and the number of widths are 1 or more; given: ", options.height,
-                                 ", ", options.width, " and ", options.widths.size()));
+        throw ValueError(message("models::cae: height, width and the number of widths are 1 or more; given: ",
+                                 options.height, ", ", options.width, " and ", options.widths.size()));
     constexpr std::size_t kernel_size = 4, stride = 2, padding = 2;
     std::vector<Chain::AnyLayer> encoder, decoder;
     std::size_t height = options.height, width = options.width, channels = options.channels;
     for (const std::size_t out : options.widths) {
         const Conv2d conv{channels, out, {.kernel_size = kernel_size, .stride = stride, .padding = padding}};
         encoder.insert(encoder.end(), {conv, ReLU{}});
-        const ConvTranspose2d back{
-            out, channels,
-            {.kernel_size = kernel_size, .stride = stride, .padding = padding, .output_padding = {height % 2, width % 2}}};
+        const ConvTranspose2d back{out,
+                                   channels,
+                                   {.kernel_size = kernel_size,
+                                    .stride = stride,
+                                    .padding = padding,
+                                    .output_padding = {height % 2, width % 2}}};
         if (decoder.empty()) decoder = {back, Sigmoid{}};
         else decoder.insert(decoder.begin(), {back, ReLU{}});
         const Shape shape = conv.output_shape({1, height, width, channels});

@@ -19,7 +19,9 @@ struct Permutation {
     };
 
     template <class T>
-    NoParams init(Rng&) const { return {}; }
+    NoParams init(Rng&) const {
+        return {};
+    }
 
     template <class T>
     Batch<T> forward(const NoParams&, Batch<T> x, Cache<T>& c) const {
@@ -35,7 +37,8 @@ struct Permutation {
         return forward(p, x_dot, c_dot);
     }
     template <class T>
-    Batch<T> backward_tangent(const NoParams&, const NoParams&, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot, NoParams&) const {
+    Batch<T> backward_tangent(const NoParams&, const NoParams&, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot,
+                              NoParams&) const {
         return move(dy_dot, c.x, !Move::from_image, c_dot.dx);
     }
 
@@ -60,8 +63,8 @@ struct Permutation {
     }
 };
 
-/// N x H x W x C to N x 1 x 1 x (C H W), in PyTorch's order (channel, row, column), so that a Linear layer behind it has
-/// PyTorch's weights.
+/// N x H x W x C to N x 1 x 1 x (C H W), in PyTorch's order (channel, row, column), so that a Linear layer behind it
+/// has PyTorch's weights.
 struct Flatten : Permutation<Flatten> {
     static constexpr bool from_image = true;
     Shape output_shape(const Shape& x) const { return {x[0], 1, 1, x[1] * x[2] * x[3]}; }
@@ -78,8 +81,8 @@ struct Unflatten : Permutation<Unflatten> {
     Shape output_shape(const Shape& x) const {
         const Shape y{x[0], height, width, channels};
         if (x[1] != 1 || x[2] != 1 || x[3] != height * width * channels)
-            throw ShapeError(message("Unflatten: needs N x 1 x 1 x ", height * width * channels, " for images of ", height, " x ",
-                                     width, " x ", channels, "; given: ", shape_string(x)));
+            throw ShapeError(message("Unflatten: needs N x 1 x 1 x ", height * width * channels, " for images of ",
+                                     height, " x ", width, " x ", channels, "; given: ", shape_string(x)));
         return y;
     }
 

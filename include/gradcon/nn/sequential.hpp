@@ -38,7 +38,9 @@ class Sequential {
         std::tuple<typename Layers::template Cache<T>...> layers;
     };
 
-    explicit Sequential(Layers... layers) : layers_(std::move(layers)...) { static_assert((check_layer<Layers>() && ...)); }
+    explicit Sequential(Layers... layers) : layers_(std::move(layers)...) {
+        static_assert((check_layer<Layers>() && ...));
+    }
 
     const std::tuple<Layers...>& layers() const { return layers_; }
 
@@ -56,7 +58,9 @@ class Sequential {
 
     template <class T>
     void pack(const Params<T>& params, Packed<T>& packed) const {
-        for_each([&](auto i) { gradcon::pack(std::get<i>(layers_), std::get<i>(params.layers), std::get<i>(packed.layers)); });
+        for_each([&](auto i) {
+            gradcon::pack(std::get<i>(layers_), std::get<i>(params.layers), std::get<i>(packed.layers));
+        });
     }
 
     template <class T>
@@ -77,8 +81,11 @@ class Sequential {
     void backward_parameters(const Packed<T>& p, Cache<T>& c, Batch<T> dy, Params<T>& g) const {
         for_each_reversed([&](auto i) {
             const auto& layer = std::get<i>(layers_);
-            if constexpr (i > 0) dy = layer.backward(std::get<i>(p.layers), std::get<i>(c.layers), dy, std::get<i>(g.layers));
-            else gradcon::backward_parameters(layer, std::get<i>(p.layers), std::get<i>(c.layers), dy, std::get<i>(g.layers));
+            if constexpr (i > 0)
+                dy = layer.backward(std::get<i>(p.layers), std::get<i>(c.layers), dy, std::get<i>(g.layers));
+            else
+                gradcon::backward_parameters(layer, std::get<i>(p.layers), std::get<i>(c.layers), dy,
+                                             std::get<i>(g.layers));
         });
     }
 
@@ -95,7 +102,8 @@ class Sequential {
     }
 
     template <class T>
-    Batch<T> forward_tangent(const Packed<T>& p, const Packed<T>& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> x_dot) const {
+    Batch<T> forward_tangent(const Packed<T>& p, const Packed<T>& p_dot, Cache<T>& c, Cache<T>& c_dot,
+                             Batch<T> x_dot) const {
         for_each([&](auto i) {
             x_dot = std::get<i>(layers_).forward_tangent(std::get<i>(p.layers), std::get<i>(p_dot.layers),
                                                          std::get<i>(c.layers), std::get<i>(c_dot.layers), x_dot);
@@ -117,9 +125,8 @@ class Sequential {
   private:
     template <class F>
     static void for_each(F&& f) {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (f(std::integral_constant<std::size_t, I>{}), ...);
-        }(std::make_index_sequence<count>{});
+        [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<std::size_t, I>{}), ...); }
+        (std::make_index_sequence<count>{});
     }
     template <class F>
     static void for_each_reversed(F&& f) {

@@ -44,7 +44,8 @@ class Adam {
         const T b1 = static_cast<T>(options_.beta1), b2 = static_cast<T>(options_.beta2);
         const T rate = static_cast<T>(options_.learning_rate / (1 - std::pow(options_.beta1, t)));
         const T correction = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, t)));
-        const T c1 = static_cast<T>(1 - options_.beta1), c2 = static_cast<T>(1 - options_.beta2); // exact before rounding
+        const T c1 = static_cast<T>(1 - options_.beta1),
+                c2 = static_cast<T>(1 - options_.beta2); // exact before rounding
         const T epsilon = static_cast<T>(options_.epsilon);
         for_each_tensor(
             [&](auto& p, const auto& gradient, auto& first, auto& second) {

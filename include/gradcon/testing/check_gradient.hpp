@@ -11,8 +11,8 @@
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::testing {
 
-/// seed of the random point, directions and weights of the check; step of the central differences; the largest admissible
-/// error, relative to the magnitude of what is compared.
+/// seed of the random point, directions and weights of the check; step of the central differences; the largest
+/// admissible error, relative to the magnitude of what is compared.
 struct CheckOptions {
     std::uint64_t seed = 1;
     double step = 1e-5;
@@ -33,7 +33,8 @@ struct Passes {
     Tensor<double, 4> y, dx;
     typename L::template Params<double> g;
 
-    Passes(const L& layer, const typename L::template Params<double>& params, Batch<double> x, Batch<double> dy) : g(zeros_like(params)) {
+    Passes(const L& layer, const typename L::template Params<double>& params, Batch<double> x, Batch<double> dy)
+        : g(zeros_like(params)) {
         packed_t<L, double> packed{};
         pack(layer, params, packed);
         typename L::template Cache<double> cache{};
@@ -82,7 +83,11 @@ GradientCheck check_gradient(const L& layer, const Shape& shape, const CheckOpti
     using Params = typename L::template Params<double>;
     Rng rng(options.seed);
     const auto randomize = [&](auto& tree) {
-        for_each_tensor([&](auto& tensor) { for (auto& value : elements(tensor)) value = uniform(rng, -1, 1); }, tree);
+        for_each_tensor(
+            [&](auto& tensor) {
+                for (auto& value : elements(tensor)) value = uniform(rng, -1, 1);
+            },
+            tree);
     };
     const auto random = [&](const Shape& extents) {
         Tensor<double, 4> tensor;
@@ -106,7 +111,8 @@ GradientCheck check_gradient(const L& layer, const Shape& shape, const CheckOpti
     layer.forward(packed, Batch<double>(x), c);
     layer.backward(packed, c, Batch<double>(dy), g);
     detail::Passes<L>::store(layer.forward_tangent(packed, packed_dot, c, c_dot, Batch<double>(x_dot)), tangent.y);
-    detail::Passes<L>::store(layer.backward_tangent(packed, packed_dot, c, c_dot, Batch<double>(dy_dot), tangent.g), tangent.dx);
+    detail::Passes<L>::store(layer.backward_tangent(packed, packed_dot, c, c_dot, Batch<double>(dy_dot), tangent.g),
+                             tangent.dx);
 
     const auto at = [&](double step) {
         auto moved_x = x, moved_dy = dy;
@@ -121,7 +127,8 @@ GradientCheck check_gradient(const L& layer, const Shape& shape, const CheckOpti
     const auto differentiate = [&](auto& after, const auto& earlier) {
         for_each_tensor(
             [&](auto& a, const auto& b) {
-                for (std::size_t i = 0; i < a.size(); ++i) a.data()[i] = (a.data()[i] - b.data()[i]) / (2 * options.step);
+                for (std::size_t i = 0; i < a.size(); ++i)
+                    a.data()[i] = (a.data()[i] - b.data()[i]) / (2 * options.step);
             },
             after, earlier);
     };
@@ -140,8 +147,9 @@ GradientCheck check_gradient(const L& layer, const Shape& shape, const CheckOpti
     check.forward_tangent = forward_tangent.relative();
     check.backward_tangent = backward_tangent.relative();
     check.passed = std::max({check.backward, check.forward_tangent, check.backward_tangent}) <= options.tolerance;
-    check.message = gradcon::message("relative errors: backward ", check.backward, ", forward_tangent ", check.forward_tangent,
-                            ", backward_tangent ", check.backward_tangent, "; tolerance ", options.tolerance);
+    check.message =
+        gradcon::message("relative errors: backward ", check.backward, ", forward_tangent ", check.forward_tangent,
+                         ", backward_tangent ", check.backward_tangent, "; tolerance ", options.tolerance);
     return check;
 }
 

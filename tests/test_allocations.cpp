@@ -1,0 +1,156 @@
+// No allocation in scoring once warm; and every allocation failing, one after the other.
+#include "count_allocations.hpp"
+#include "random_tensors.hpp"
+
+#include <gradcon/io/model_file.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <new>
+
+using namespace gradcon;
+
+namespace {
+
+template <class Model>
+struct Detector {
+    Model model;
+    Rng rng{9};
+    typename Model::template Params<float> params;
+    GradCon<decltype(params.decoder)> policy;
+    Tensor<float, 4> images;
+
+    Detector(const Model& m, const Shape& shape)
+        : model(m), params(model.template init<float>(rng)), policy(params.decoder, {}),
+          images(random_images<float>(shape, rng)) {
+        auto reference = params.decoder;
+        randomize(reference, rng);
+        policy.update(reference);
+    }
+};
+
+auto small() {
+    return Detector(models::cae({.height = 9, .width = 12, .channels = 2, .widths = {4, 5}}), {21, 9, 12, 2});
+}
+
+/// Lets the first allocation of `action` fail, then the second, ... until it gets through. After each failure
+/// `unharmed` is called. @return how many failed
+template <class Action, class Unharmed>
+std::size_t fail_each_allocation(Action&& action, Unharmed&& unharmed) {
+    for (std::size_t failures = 0;; ++failures) {
+        failing_allocation = failures + 1;
+        try {
+            action();
+            failing_allocation = 0;
+            return failures;
+        } catch (const std::bad_alloc&) {
+            failing_allocation = 0;
+        } catch (const Error&) { // whose text could not be made
+            failing_allocation = 0;
+        }
+        unharmed();
+    }
+}
+
+} // namespace
+
+TEST_SUITE("allocations") {
+    TEST_CASE("scoring allocates nothing once the workspaces are warm") {
+        const auto chain = small();
+        const Detector paper(models::paper_cae(1), {4, 28, 28, 1});
+        SerialExecutor serial;
+        ThreadPool pool(2);
+        const auto check = [&](const auto& d, Executor& executor) {
+            const Scorer s{d.model, d.params, d.policy};
+            std::vector<double> score(d.images.shape()[0]), error(score.size()), cosines(score.size() * s.count());
+            std::vector workspaces(executor.workers(), s.workspace());
+            for (auto& w : workspaces) s.score(Batch<float>(d.images), 0, w, {score, error, cosines});
+            const std::size_t before = allocations;
+            score_each(s, d.images, executor, std::span(workspaces), {score, error, cosines});
+            s.score(Batch<float>(d.images), 1, workspaces[0], {.score = score});
+            CHECK(allocations == before);
+            ::operator delete(::operator new(1)); // that the counter counts
+            CHECK(allocations == before + 1);
+        };
+        check(chain, serial);
+        check(chain, pool);
+        check(paper, pool);
+    }
+
+    TEST_CASE("when memory ends while scoring, the next call gives the right score") {
+        const auto d = small();
+        const Scorer scorer{d.model, d.params, d.policy};
+        SerialExecutor serial;
+        const Scores expected = score_each(scorer, d.images, serial);
+        std::vector<double> score(21);
+        auto workspace = scorer.workspace();
+        const auto score_one = [&] { scorer.score(Batch<float>(d.images), 3, workspace, {.score = score}); };
+        std::size_t failures = 0;
+        fail_each_allocation(
+            [&] {
+                auto cold = scorer.workspace();
+                workspace = cold;
+                score_one();
+            },
+            [&] {
+                ++failures;
+                score_one(); // with what the failure left
+                CHECK(score[3] == expected.score[3]);
+            });
+        CHECK(failures > 10);
+        ThreadPool pool(2);
+        CHECK(fail_each_allocation([&] { score_each(scorer, d.images, pool); }, [] {}) > 10);
+    }
+
+    TEST_CASE("when memory ends in a training step, the step has not happened") {
+        auto d = small();
+        using Model = decltype(d.model);
+        auto expected = small();
+        const auto step = [](auto& detector, auto& adam, auto& workspace, Executor& executor) {
+            train_step<Model, float>(detector.model, detector.params, detector.policy, adam, detector.images, workspace,
+                                     executor);
+        };
+        Adam adam{d.params, {}}, adam_expected{expected.params, {}};
+        TrainingWorkspace<Model, float> fresh(d.params), workspace(d.params);
+        SerialExecutor serial;
+        step(expected, adam_expected, workspace, serial);
+        step(expected, adam_expected, workspace, serial);
+        workspace = fresh;
+        CHECK(fail_each_allocation([&] { step(d, adam, workspace, serial); },
+                                   [&] {
+                                       CHECK(adam.steps() == 0);
+                                       CHECK(d.policy.reference().updates() == 1);
+                                   }) > 10);
+        CHECK(fail_each_allocation([&] { step(d, adam, workspace, serial); }, [&] { CHECK(adam.steps() == 1); }) > 0);
+        for_each_tensor([](const auto& a, const auto& b) { CHECK(std::equal(a.begin(), a.end(), b.begin())); },
+                        d.params, expected.params);
+        CHECK(std::ranges::equal(d.policy.reference().exact(0), expected.policy.reference().exact(0)));
+    }
+
+    TEST_CASE("when memory ends while loading or saving, nothing is lost") {
+        const TemporaryFolder folder;
+        const auto path = folder.path / "model.safetensors";
+        const auto saved = small();
+        io::save_model(path, saved.model, saved.params, saved.policy);
+        const auto bytes = io::read_file(path);
+        auto into = small();
+        fill(into.params, 0.02);
+        const auto before = into.params;
+        const auto same = [](const auto& a, const auto& b) {
+            bool equal = true;
+            for_each_tensor(
+                [&](const auto& x, const auto& y) { equal = equal && std::equal(x.begin(), x.end(), y.begin()); }, a,
+                b);
+            return equal;
+        };
+        CHECK(fail_each_allocation([&] { io::load_model(path, into.model, into.params, into.policy); },
+                                   [&] { CHECK(same(into.params, before)); }) > 100);
+        CHECK(same(into.params, saved.params));
+        fill(into.params, 0.02);
+        CHECK(fail_each_allocation([&] { io::save_model(path, into.model, into.params, into.policy); },
+                                   [&] { CHECK(io::read_file(path) == bytes); }) > 100);
+        CHECK(io::read_file(path) != bytes);
+        CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
+    }
+}
