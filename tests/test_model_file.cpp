@@ -1,4 +1,4 @@
-#include "random_tensors.hpp"
+#include "random_detector.hpp"
 
 #include <gradcon/io/model_file.hpp>
 
@@ -17,33 +17,7 @@ using namespace gradcon;
 
 namespace {
 
-template <class T, class Model>
-struct Trained {
-    Model model;
-    Rng rng{4};
-    typename Model::template Params<T> params;
-    GradCon<decltype(params.decoder)> policy;
-    Tensor<T, 4> images;
-
-    Trained(const Model& m, const Shape& shape, const GradConOptions& options = {})
-        : model(m), params(model.template init<T>(rng)), policy(params.decoder, options),
-          images(random_images<T>(shape, rng)) {
-        auto reference = zeros_like(params.decoder);
-        randomize(reference, rng);
-        policy.update(reference);
-        randomize(reference, rng);
-        policy.update(reference);
-    }
-    std::vector<double> scores() const {
-        SerialExecutor serial;
-        return score_each(Scorer{model, params, policy}, Batch<T>(images), serial).score;
-    }
-};
-template <class T = float, class Model>
-Trained<T, Model> trained(const Model& model, const Shape& shape, const GradConOptions& options = {}) {
-    return Trained<T, Model>(model, shape, options);
-}
-auto small() { return trained(models::cae({.height = 5, .width = 6, .widths = {3}}), {7, 5, 6, 1}); }
+auto small() { return random_detector(models::cae({.height = 5, .width = 6, .widths = {3}}), {7, 5, 6, 1}); }
 
 template <class T, class Images>
 std::vector<double> scores_of(const io::Detector<T>& detector, const Images& images) {
@@ -77,8 +51,8 @@ TEST_SUITE("model file") {
                                      .reference_of = ReferenceOf::reconstruction_loss,
                                      .averaging = Averaging::exponential,
                                      .decay = 0.7};
-        const auto t =
-            trained<T>(models::cae({.height = 5, .width = 6, .channels = 2, .widths = {3, 4}}), {7, 5, 6, 2}, options);
+        auto t = random_detector<T>(models::cae({.height = 5, .width = 6, .channels = 2, .widths = {3, 4}}),
+                                    {7, 5, 6, 2}, options);
         io::save_model(path, t.model, t.params, t.policy);
         const auto loaded = io::load_model<T>(path);
         CHECK(scores_of(loaded, t.images) == t.scores());
@@ -95,9 +69,9 @@ TEST_SUITE("model file") {
     TEST_CASE("the paper's network, loaded into the given model and into a chain; an MLP with all layers") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
-        const auto t = trained(models::paper_cae(1), {5, 28, 28, 1});
+        auto t = random_detector(models::paper_cae(1), {5, 28, 28, 1});
         io::save_model(path, t.model, t.params, t.policy);
-        auto other = trained(models::paper_cae(1), {3, 28, 28, 1});
+        auto other = random_detector(models::paper_cae(1), {3, 28, 28, 1});
         io::load_model(path, other.model, other.params, other.policy);
         other.images = t.images;
         CHECK(other.scores() == t.scores());
@@ -105,10 +79,10 @@ TEST_SUITE("model file") {
 
         const Autoencoder mlp{Sequential{Flatten{}, Linear{12, 5}, LeakyReLU{0.3}},
                               Sequential{Linear{5, 12}, Tanh{}, Unflatten{2, 3, 2}, Sigmoid{}}};
-        const auto m = trained(mlp, {6, 2, 3, 2});
+        auto m = random_detector(mlp, {6, 2, 3, 2});
         io::save_model(path, m.model, m.params, m.policy);
         CHECK(scores_of(io::load_model<float>(path), m.images) == m.scores());
-        auto wrong = trained(models::paper_cae(1), {3, 28, 28, 1});
+        auto wrong = random_detector(models::paper_cae(1), {3, 28, 28, 1});
         const auto before = wrong.scores();
         CHECK(throws_naming<FileError>([&] { io::load_model(path, wrong.model, wrong.params, wrong.policy); },
                                        {"encoder", "Flatten", "Conv2d"}));
@@ -118,7 +92,7 @@ TEST_SUITE("model file") {
     TEST_CASE("names and layouts are PyTorch's") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
-        const auto t = trained(models::paper_cae(1), {2, 28, 28, 1});
+        auto t = random_detector(models::paper_cae(1), {2, 28, 28, 1});
         io::save_model(path, t.model, t.params, t.policy);
         const auto file = io::read_safetensors(path);
         CHECK(file.at("down.2.weight").shape == std::vector<std::size_t>{32, 32, 4, 4});
@@ -213,7 +187,7 @@ TEST_SUITE("model file") {
     TEST_CASE("truncation at every byte and every flipped bit are noticed") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
-        const auto t = small();
+        auto t = small();
         io::save_model(path, t.model, t.params, t.policy);
         const auto whole = io::read_file(path);
         const auto write = [&](std::span<const std::byte> bytes) {
@@ -249,7 +223,7 @@ TEST_SUITE("model file") {
     TEST_CASE("a full disk, a missing folder: an error, and the old file stays") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
-        const auto t = small();
+        auto t = small();
         CHECK(throws_naming<FileError>([&] { io::save_model(folder.path / "none" / "m", t.model, t.params, t.policy); },
                                        {"none/m", "No such file"}));
         io::save_model(path, t.model, t.params, t.policy);
@@ -272,7 +246,7 @@ TEST_SUITE("model file") {
     TEST_CASE("killed while saving: the old file or the new, whole") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
-        const auto old_model = small();
+        auto old_model = small();
         auto new_model = small();
         fill(new_model.params, 0.01);
         io::save_model(path, old_model.model, old_model.params, old_model.policy);

@@ -1,4 +1,4 @@
-#include "random_tensors.hpp"
+#include "random_detector.hpp"
 
 #include <doctest/doctest.h>
 
@@ -6,41 +6,10 @@
 
 using namespace gradcon;
 
-namespace {
-
-template <class T, class Model>
-struct Trained {
-    Model model;
-    Rng rng{9};
-    typename Model::template Params<T> params;
-    GradCon<decltype(params.decoder)> policy;
-    Tensor<T, 4> images;
-    SerialExecutor serial;
-
-    Trained(const Model& m, const Shape& shape)
-        : model(m), params(model.template init<T>(rng)), policy(params.decoder, {.beta = 0.7}),
-          images(random_images<T>(shape, rng)) {
-        auto reference = zeros_like(params.decoder);
-        randomize(reference, rng);
-        policy.update(reference);
-    }
-};
-template <class Model>
-auto trained(const Model& model, const Shape& shape) {
-    return Trained<float, Model>(model, shape);
-}
-template <class T = float>
-auto trained_cae() {
-    return Trained<T, Autoencoder<Chain, Chain>>(
-        models::cae({.height = 9, .width = 12, .channels = 2, .widths = {4, 5}}), {21, 9, 12, 2});
-}
-
-} // namespace
-
 TEST_SUITE("score") {
     TEST_CASE_TEMPLATE("a score is the loss of one image plus beta times the penalty of its own gradient", T, float,
                        double) {
-        auto t = trained_cae<T>();
+        auto t = small_detector<T>({.beta = 0.7});
         using Model = decltype(t.model);
         const Scorer scorer{t.model, t.params, t.policy};
         const Scores scores = score_each(scorer, t.images, t.serial);
@@ -59,7 +28,7 @@ TEST_SUITE("score") {
     }
 
     TEST_CASE("an image's bits are the same alone, in a batch, and for 1, 2, 3 and 8 threads") {
-        auto t = trained_cae();
+        auto t = small_detector();
         const Scorer scorer{t.model, t.params, t.policy};
         const Scores all = score_each(scorer, t.images, t.serial);
         for (const std::size_t threads : {1U, 2U, 3U, 8U}) {
@@ -75,7 +44,7 @@ TEST_SUITE("score") {
     }
 
     TEST_CASE("outputs are written where the caller says, and only what is asked for") {
-        auto t = trained_cae();
+        auto t = small_detector();
         const Scorer scorer{t.model, t.params, t.policy};
         std::vector workspaces(1, scorer.workspace());
         std::vector<double> score(21), error(21), wrong(20);
@@ -94,7 +63,7 @@ TEST_SUITE("score") {
     TEST_CASE("one workspace serves images of several sizes") {
         const Autoencoder model{Chain{{Conv2d{1, 3, {.kernel_size = 2, .stride = 2}}, Tanh{}}},
                                 Chain{{ConvTranspose2d{3, 1, {.kernel_size = 2, .stride = 2}}, Sigmoid{}}}};
-        auto t = trained(model, {6, 8, 8, 1});
+        auto t = random_detector(model, {6, 8, 8, 1});
         const Scorer scorer{t.model, t.params, t.policy};
         const auto large = random_images<float>({2, 10, 16, 1}, t.rng);
         const Scores fresh = score_each(scorer, large, t.serial), small = score_each(scorer, t.images, t.serial);
@@ -108,7 +77,7 @@ TEST_SUITE("score") {
     }
 
     TEST_CASE("no images, a pixel that is not a number, values outside [0, 1], a perfect reconstruction") {
-        auto t = trained_cae();
+        auto t = small_detector();
         const Scorer scorer{t.model, t.params, t.policy};
         CHECK(score_each(scorer, Batch<float>(nullptr, {0, 9, 12, 2}), t.serial).score.empty());
         auto spoiled = t.images;
@@ -131,7 +100,7 @@ TEST_SUITE("score") {
     }
 
     TEST_CASE("images and policies that do not fit are refused") {
-        auto t = trained_cae();
+        auto t = small_detector();
         const Scorer scorer{t.model, t.params, t.policy};
         const auto other = random_images<float>({1, 9, 12, 1}, t.rng), odd = random_images<float>({1, 9, 11, 2}, t.rng);
         CHECK_THROWS_AS(score_each(scorer, other, t.serial), ShapeError);
@@ -142,7 +111,7 @@ TEST_SUITE("score") {
     }
 
     TEST_CASE("many threads score with one scorer, each with a workspace of its own") {
-        auto t = trained_cae();
+        auto t = small_detector();
         const Scorer scorer{t.model, t.params, t.policy};
         const Scores all = score_each(scorer, t.images, t.serial);
         std::vector<std::vector<double>> found(8, std::vector<double>(21));
