@@ -22,8 +22,11 @@ TEST_SUITE("score") {
             CHECK(std::abs(scores.gradient(i) - losses.alignment) < tolerance);
             CHECK(std::abs(scores.score[i] - (losses.reconstruction + 0.7 * losses.alignment)) < tolerance);
             const auto alignments = t.policy.alignments(workspace.reconstruction_gradient);
-            for (std::size_t k = 0; k < scores.count; ++k)
+            for (std::size_t k = 0; k < scores.count; ++k) {
                 CHECK(std::abs(scores.cosine[i * scores.count + k] - alignments[k].cosine) < tolerance);
+                CHECK(scores.gradient_norm[i * scores.count + k] ==
+                      doctest::Approx(alignments[k].norm).epsilon(tolerance)); // a cosine hides a wrong scale
+            }
         }
     }
 
@@ -54,7 +57,8 @@ TEST_SUITE("score") {
         CHECK(score == all.score);
         CHECK(error == all.reconstruction_error);
         CHECK(throws_naming<ValueError>(
-            [&] { score_each(scorer, t.images, t.serial, std::span(workspaces), {.score = wrong}); }, {"21", "20"}));
+            [&] { score_each(scorer, t.images, t.serial, std::span(workspaces), {.score = wrong}); },
+            {"21 images", "20"}));
         CHECK(throws_naming<ValueError>(
             [&] { score_each(scorer, t.images, t.serial, std::span(workspaces).first(0), {.score = score}); },
             {"1 workers"}));

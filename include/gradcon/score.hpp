@@ -18,11 +18,12 @@ struct ScoreOutput {
     std::span<double> score{};                // N: mse + beta * (-mean cosine); higher is more anomalous
     std::span<double> reconstruction_error{}; // N: mean squared error
     std::span<double> cosine{};               // N x count(): alignment of each monitored tensor
+    std::span<double> gradient_norm{};        // N x count(): |d mse / d phi_k| of that image alone
 };
 
 /// Scores in memory of their own.
 struct Scores {
-    std::vector<double> score, reconstruction_error, cosine;
+    std::vector<double> score, reconstruction_error, cosine, gradient_norm;
     std::size_t count = 0; // monitored tensors: cosine of image i and tensor k is cosine[i * count + k]
 
     /// The gradient score of image i: -mean cosine, in [-1, 1].
@@ -73,14 +74,29 @@ class Scorer {
         return w;
     }
 
-    /// @throws ShapeError when the model cannot give such images back
-    void check_shape(const Shape& images) const { model_.check_shape(images); }
+    /// @throws ShapeError when the model cannot give such images back, ValueError for a span that is neither empty nor
+    /// as
+    ///         long as ScoreOutput says
+    void check(Batch<T> images, const ScoreOutput& out) const {
+        const auto fits = [&](std::span<double> span, std::size_t values) {
+            return span.empty() || span.size() == images.samples() * values;
+        };
+        if (!fits(out.score, 1) || !fits(out.reconstruction_error, 1) || !fits(out.cosine, count()) ||
+            !fits(out.gradient_norm, count()))
+            throw ValueError(message("scores of ", images.samples(), " images need spans that are empty or of 1, 1, ",
+                                     count(), " and ", count(), " values an image; given: ", out.score.size(), ", ",
+                                     out.reconstruction_error.size(), ", ", out.cosine.size(), ", ",
+                                     out.gradient_norm.size()));
+        if (images.samples() > 0) model_.check_shape(images.shape());
+    }
 
     /// Scores image `i` of `images` (paper, section 4.3): a forward pass, the decoder's backward pass on this image's
     /// own mean squared error, and each monitored gradient's cosine with its reference. Allocates nothing once the
     /// workspace has seen an image of this size. A pixel that is not finite makes the score NaN.
-    /// @pre check_shape(images.shape()) passes; the spans of `out` are empty or as long as ScoreOutput says
+    /// @throws ValueError when there is no image `i`, and as check does
     void score(Batch<T> images, std::size_t i, Workspace& w, const ScoreOutput& out) const {
+        if (i >= images.samples()) throw ValueError(message("image ", i, " of ", images.samples(), " does not exist"));
+        check(images, out);
         const Batch<T> x = images.slice(i, 1);
         const Batch<T> z = model_.encoder.forward(packed_.encoder, x, w.encoder);
         const Batch<T> y = model_.decoder.forward(packed_.decoder, z, w.decoder);
@@ -93,6 +109,7 @@ class Scorer {
             const auto& reduced = w.reductions[monitored_[k]].sum;
             const double c = cosine(reduced.dot, reduced.squared_norm, squared_norms_[k]);
             if (!out.cosine.empty()) out.cosine[i * count() + k] = c;
+            if (!out.gradient_norm.empty()) out.gradient_norm[i * count() + k] = std::sqrt(reduced.squared_norm);
             sum += c;
         }
         if (!out.reconstruction_error.empty()) out.reconstruction_error[i] = error;
@@ -120,17 +137,10 @@ template <class Model, class T>
 void score_each(const Scorer<Model, T>& scorer, Batch<std::type_identity_t<T>> images, Executor& executor,
                 std::span<ScoringWorkspace<Model, T>> workspaces, const ScoreOutput& out) {
     const std::size_t samples = images.samples();
-    const auto fits = [](std::span<double> span, std::size_t size) { return span.empty() || span.size() == size; };
-    if (!fits(out.score, samples) || !fits(out.reconstruction_error, samples) ||
-        !fits(out.cosine, samples * scorer.count()))
-        throw ValueError(message("score_each: output spans are empty or hold ", samples, ", ", samples, " and ",
-                                 samples * scorer.count(), " values; given: ", out.score.size(), ", ",
-                                 out.reconstruction_error.size(), " and ", out.cosine.size()));
+    scorer.check(images, out);
     if (workspaces.size() < executor.workers())
         throw ValueError(message("score_each: ", executor.workers(),
                                  " workers need as many workspaces; given: ", workspaces.size()));
-    if (samples == 0) return;
-    scorer.check_shape(images.shape());
     constexpr std::size_t at_once = 16; // images to a task
     executor.run((samples + at_once - 1) / at_once, [&](std::size_t task, std::size_t worker) {
         for (std::size_t i = task * at_once; i < std::min(samples, (task + 1) * at_once); ++i)
@@ -146,9 +156,10 @@ Scores score_each(const Scorer<Model, T>& scorer, Batch<std::type_identity_t<T>>
     scores.score.resize(images.samples());
     scores.reconstruction_error.resize(images.samples());
     scores.cosine.resize(images.samples() * scorer.count());
+    scores.gradient_norm.resize(scores.cosine.size());
     std::vector<ScoringWorkspace<Model, T>> workspaces(executor.workers(), scorer.workspace());
     score_each(scorer, images, executor, std::span(workspaces),
-               {scores.score, scores.reconstruction_error, scores.cosine});
+               {scores.score, scores.reconstruction_error, scores.cosine, scores.gradient_norm});
     return scores;
 }
 
