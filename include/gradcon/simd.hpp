@@ -30,6 +30,7 @@ inline constexpr int lanes = static_cast<int>(vector_bytes / sizeof(T));
 
 template <class T, int Lanes>
 struct VectorOf {
+    // NOLINTNEXTLINE(modernize-use-using): with `using` the attribute of a dependent size is lost
     typedef T type __attribute__((vector_size(sizeof(T) * Lanes)));
 };
 template <class T>

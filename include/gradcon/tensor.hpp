@@ -81,7 +81,7 @@ class TensorView {
 
     /// Views a whole Tensor, or any row-major container with N extents in shape() and elements in data().
     template <class Container>
-    requires requires(Container& c) {
+    requires(!std::is_same_v<std::remove_cvref_t<Container>, TensorView>) && requires(Container& c) {
         { c.data() } -> std::convertible_to<T*>;
         { c.shape().size() } -> std::convertible_to<std::size_t>;
     }
