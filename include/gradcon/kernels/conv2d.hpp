@@ -206,10 +206,9 @@ void outer_product(const Window& window, const Padded<T>& large, Batch<T> small,
             for_each_input_tile<v_count>(run, [&](Index input, auto inputs) {
                 const OuterOperand<T> a{large.values.data() + (from * stride - padding + ky) * row_step + input,
                                         large.sample_size(), stride * row_step, stride * l.channels};
-                outer_tile<decltype(inputs)::value, v_count, l_count>(
-                    a, b, samples, to - from, s.width, [&](int i, int v, const auto& sum) {
-                        reduction((ky * run + input + i) * s.channels + first + v * l_count, sum);
-                    });
+                simd::Vector<T, l_count> sum[decltype(inputs)::value][v_count];
+                outer_tile(a, b, samples, to - from, s.width, sum);
+                reduction((ky * run + input) * s.channels + first, s.channels, sum);
             });
             reduction.flush();
         });

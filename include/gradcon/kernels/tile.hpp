@@ -118,13 +118,13 @@ struct OuterOperand {
     Index sample_step, row_step, position_step;
 };
 
-/// sum over samples, rows and positions of a[i] * b[channel], for `Inputs` consecutive i and Vectors * Lanes channels;
-/// each finished vector goes to sink(i, vector, sum) straight from its register.
-template <int Inputs, int Vectors, int Lanes, class T, class Sink>
+/// sum[i][v] = sum over samples, rows and positions of a[i] * b[channel], for `Inputs` consecutive i and Vectors *
+/// Lanes channels.
+template <int Inputs, int Vectors, class V, class T>
 [[gnu::always_inline]] inline void outer_tile(OuterOperand<T> a, OuterOperand<T> b, Index samples, Index rows,
-                                              Index positions, Sink&& sink) {
-    using V = simd::Vector<T, Lanes>;
-    V sum[Inputs][Vectors] = {};
+                                              Index positions, V (&sum)[Inputs][Vectors]) {
+    constexpr int lanes = sizeof(V) / sizeof(T);
+    V total[Inputs][Vectors] = {};
     for (Index sample = 0; sample < samples; ++sample) {
         for (Index row = 0; row < rows; ++row) {
             const T* __restrict x = a.values + sample * a.sample_step + row * a.row_step;
@@ -132,18 +132,18 @@ template <int Inputs, int Vectors, int Lanes, class T, class Sink>
             for (Index p = 0; p < positions; ++p, x += a.position_step, y += b.position_step) {
                 V w[Vectors];
 #pragma GCC unroll 4
-                for (int v = 0; v < Vectors; ++v) w[v] = simd::load<V>(y + v * Lanes);
+                for (int v = 0; v < Vectors; ++v) w[v] = simd::load<V>(y + v * lanes);
 #pragma GCC unroll 8
                 for (int i = 0; i < Inputs; ++i)
 #pragma GCC unroll 4
-                    for (int v = 0; v < Vectors; ++v) sum[i][v] += w[v] * x[i];
+                    for (int v = 0; v < Vectors; ++v) total[i][v] += w[v] * x[i];
             }
         }
     }
 #pragma GCC unroll 8
     for (int i = 0; i < Inputs; ++i)
 #pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) sink(i, v, sum[i][v]);
+        for (int v = 0; v < Vectors; ++v) sum[i][v] = total[i][v];
 }
 
 /// Calls f(first, Constant<n>) for consecutive ranges of 8 (or 4, where the registers demand it), 4, 2 and 1 inputs.

@@ -5,6 +5,7 @@
 #include "gradcon/nn/init.hpp"
 
 #include <cstddef>
+#include <span>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
@@ -105,11 +106,16 @@ class Linear : public Bilinear<Linear> {
         kernels::add_transposed_product(x.values.data(), dy.values.data(), add.gradient, x.values.samples(),
                                         in_features_, out_features_);
     }
+    /// One sample's gradient is x dy': <R, x dy'> = sum of x_i <R_i, dy> and |x dy'|^2 = |x|^2 |dy|^2.
     template <class T>
     void outer_product(const Operand<T>& x, const Operand<T>& dy, kernels::DotWithReference<T>& reduce) const {
+        const std::span<const T> input(x.values.data(), in_features_), adjoint(dy.values.data(), out_features_);
+        kernels::DotAndNorm sum;
         for (std::size_t i = 0; i < in_features_; ++i)
-            for (std::size_t o = 0; o < out_features_; ++o)
-                reduce(static_cast<std::ptrdiff_t>(i * out_features_ + o), x.values.data()[i] * dy.values.data()[o]);
+            sum.dot += double{input[i]} *
+                       kernels::dot(std::span(reduce.reference() + i * out_features_, out_features_), adjoint);
+        sum.squared_norm = kernels::dot(input, input) * kernels::dot(adjoint, adjoint);
+        reduce.add(sum);
     }
 
     std::size_t in_features_, out_features_;
