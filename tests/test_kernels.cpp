@@ -3,6 +3,7 @@
 #include "random_tensors.hpp"
 
 #include <gradcon/kernels/conv2d.hpp>
+#include <gradcon/kernels/exp.hpp>
 #include <gradcon/kernels/gemm.hpp>
 #include <gradcon/kernels/reduce.hpp>
 
@@ -119,6 +120,20 @@ TEST_SUITE("kernels") {
         CHECK(cosine(1 + 1e-15, 1, 1) == 1);
         CHECK(cosine(-1 - 1e-15, 1, 1) == -1);
         CHECK(cosine(1e-100, 1e-100, 1e-100) == doctest::Approx(1));
+    }
+
+    TEST_CASE("exp of floats: relative error below 1.5e-7, ends held, NaN kept") {
+        double worst = 0;
+        for (std::uint32_t step = 0; step <= 3'500'000; ++step) {
+            const float x = -87.0F + static_cast<float>(step) * 5e-5F;
+            const double exact = std::exp(double{x});
+            worst = std::max(worst, std::abs(double{kernels::exp(x)} - exact) / exact);
+        }
+        CHECK(worst < 1.5e-7);
+        CHECK(kernels::exp(0.0F) == 1.0F);
+        CHECK(kernels::exp(1e30F) == kernels::exp(88.0F));
+        CHECK(kernels::exp(-1e30F) == kernels::exp(-87.0F));
+        CHECK(kernels::exp(2.0) == std::exp(2.0));
     }
 
     TEST_CASE("is_finite looks at the bits") {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradcon/kernels/exp.hpp"
 #include "gradcon/nn/concepts.hpp"
 
 #include <cmath>
@@ -111,7 +112,7 @@ struct LeakyReLU : Pointwise<LeakyReLU> {
 struct Sigmoid : Pointwise<Sigmoid> {
     template <class T>
     T value(T x) const {
-        return 1 / (1 + std::exp(-x));
+        return 1 / (1 + kernels::exp(-x));
     }
     template <class T>
     T derivative(T, T y) const {
