@@ -55,6 +55,18 @@ template <class V, class T>
     std::memcpy(to, &v, sizeof(V));
 }
 
+/// v itself, as a whole: -ffast-math may not take the expression behind it apart and regroup it.
+template <class V>
+[[gnu::always_inline]] inline V as_written(V v) {
+#if __has_builtin(__builtin_assoc_barrier)
+    return __builtin_assoc_barrier(v);
+#elif __has_builtin(__arithmetic_fence) && defined(__x86_64__)
+    return __arithmetic_fence(v);
+#else
+    return v;
+#endif
+}
+
 /// The sum of all lanes, lowest first.
 template <class T, int Lanes>
 T sum_of_lanes(const Vector<T, Lanes>& v) {
