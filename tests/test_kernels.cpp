@@ -24,7 +24,6 @@ struct Case {
     Tensor<T, 4> large, small;
     std::vector<T> weight;
     kernels::Packed<T> packed;
-    kernels::Padded<T> padded;
 
     explicit Case(Rng& rng) {
         const auto draw = [&](std::size_t low, std::size_t high) { return low + random_index(rng, high - low + 1); };
@@ -40,8 +39,11 @@ struct Case {
         small = random_images<T>(small_shape, rng, -1, 1);
         weight = random_values<T>(kernel * kernel * a * b, rng);
         kernels::pack(window, static_cast<Index>(a), static_cast<Index>(b), weight.data(), packed);
-        kernels::pad<T>(window, large, static_cast<Index>(small_shape[2]), padded);
     }
+
+    kernels::Product<T> gathered() const { return {packed, Batch<T>(large)}; }
+    kernels::Product<T> scattered() const { return {packed, Batch<T>(small)}; }
+    kernels::ImagePair<T> pair() const { return {Batch<T>(large), Batch<T>(small)}; }
 
     std::string text() const {
         return message("kernel ", window.kernel, " stride ", window.stride, " padding ", window.padding, " large ",
@@ -153,30 +155,46 @@ TEST_SUITE("kernels") {
             const std::size_t taps = static_cast<std::size_t>(c.window.kernel * c.window.kernel);
             const auto bias_small = random_values<T>(c.small_shape[3], rng),
                        bias_large = random_values<T>(c.large_shape[3], rng);
-            AlignedVector<T> scratch;
-            for (const auto start : {kernels::Start::zero, kernels::Start::bias, kernels::Start::output}) {
-                Guarded<T> y(c.small.size()), x(c.large.size());
-                const auto initial = [&](std::size_t i, const std::vector<T>& bias) {
-                    return start == kernels::Start::zero   ? 0.0
-                           : start == kernels::Start::bias ? double{bias[i % bias.size()]}
-                                                           : 7.0;
-                };
-                std::vector<double> expected_y(c.small.size()), expected_x(c.large.size());
-                for (std::size_t i = 0; i < expected_y.size(); ++i) expected_y[i] = initial(i, bias_small);
-                for (std::size_t i = 0; i < expected_x.size(); ++i) expected_x[i] = initial(i, bias_large);
-                c.for_each_product([&](std::size_t l, std::size_t s, std::size_t w) {
-                    expected_y[s] += double{c.large.data()[l]} * double{c.weight[w]};
-                    expected_x[l] += double{c.small.data()[s]} * double{c.weight[w]};
-                });
-                kernels::gather(c.window, c.padded, c.packed.gather.data(), start, bias_small.data(),
-                                TensorView<T, 4>(y.values.data(), c.small_shape));
-                kernels::scatter<T>(c.window, c.small, c.packed.scatter.data(), start, bias_large.data(),
-                                    TensorView<T, 4>(x.values.data(), c.large_shape), scratch);
-                check_close(expected_y, y.values.data(), tolerance<T>(taps * c.large_shape[3]) * 8);
-                check_close(expected_x, x.values.data(), tolerance<T>(taps * c.small_shape[3]) * 8);
-                CHECK(y.intact());
-                CHECK(x.intact());
-            }
+            const auto gate_small = random_values<T>(c.small.size(), rng),
+                       gate_large = random_values<T>(c.large.size(), rng);
+            kernels::Scratch<T> scratch;
+            // one product or two; with a bias or not; gated by another image, by the sum itself, or not at all
+            for (const std::size_t products : {1U, 2U})
+                for (const bool biased : {false, true})
+                    for (const auto& [slope, by_image] :
+                         {std::pair{T{1}, false}, {T{0}, true}, {T{0}, false}, {T(0.25), true}, {T(0.25), false}}) {
+                        const auto finished = [slope = slope, by_image = by_image](double sum, T gate) {
+                            return (by_image ? gate : sum) > 0 ? sum : slope * sum;
+                        };
+                        Guarded<T> y(c.small.size()), x(c.large.size());
+                        std::vector<double> expected_y(c.small.size()), expected_x(c.large.size());
+                        for (std::size_t i = 0; i < expected_y.size() && biased; ++i)
+                            expected_y[i] = double{bias_small[i % bias_small.size()]};
+                        for (std::size_t i = 0; i < expected_x.size() && biased; ++i)
+                            expected_x[i] = double{bias_large[i % bias_large.size()]};
+                        c.for_each_product([&](std::size_t l, std::size_t s, std::size_t w) {
+                            const double weight = double{c.weight[w]} * static_cast<double>(products);
+                            expected_y[s] += double{c.large.data()[l]} * weight;
+                            expected_x[l] += double{c.small.data()[s]} * weight;
+                        });
+                        for (std::size_t i = 0; i < expected_y.size(); ++i)
+                            expected_y[i] = finished(expected_y[i], gate_small[i]);
+                        for (std::size_t i = 0; i < expected_x.size(); ++i)
+                            expected_x[i] = finished(expected_x[i], gate_large[i]);
+                        const std::vector gathered(products, c.gathered()), scattered(products, c.scattered());
+                        kernels::gather<T>(
+                            c.window, gathered,
+                            {biased ? bias_small.data() : nullptr, slope, by_image ? gate_small.data() : nullptr},
+                            TensorView<T, 4>(y.values.data(), c.small_shape), scratch.values);
+                        kernels::scatter<T>(
+                            c.window, scattered,
+                            {biased ? bias_large.data() : nullptr, slope, by_image ? gate_large.data() : nullptr},
+                            TensorView<T, 4>(x.values.data(), c.large_shape), scratch.values);
+                        check_close(expected_y, y.values.data(), tolerance<T>(taps * c.large_shape[3]) * 8);
+                        check_close(expected_x, x.values.data(), tolerance<T>(taps * c.small_shape[3]) * 8);
+                        CHECK(y.intact());
+                        CHECK(x.intact());
+                    }
 
             std::vector<double> expected_g(c.weight.size());
             c.for_each_product([&](std::size_t l, std::size_t s, std::size_t w) {
@@ -185,14 +203,19 @@ TEST_SUITE("kernels") {
             Guarded<T> g(c.weight.size());
             std::fill_n(g.values.begin(), g.size, T{});
             kernels::AddTo<T> add{g.values.data()};
-            kernels::outer_product(c.window, c.padded, Batch<T>(c.small), add);
+            const std::vector pair(1, c.pair()), twice(2, c.pair());
+            kernels::outer_product<T>(c.window, pair, add, scratch);
             const std::size_t positions = c.small_shape[0] * c.small_shape[1] * c.small_shape[2];
             check_close(expected_g, g.values.data(), tolerance<T>(positions) * 4);
+            kernels::outer_product<T>(c.window, twice, add, scratch);
+            for (double& value : expected_g) value *= 3;
+            check_close(expected_g, g.values.data(), tolerance<T>(positions) * 12);
+            for (double& value : expected_g) value /= 3;
             CHECK(g.intact());
 
             const auto reference = random_values<T>(c.weight.size(), rng);
             kernels::DotWithReference<T> reduce(reference.data());
-            kernels::outer_product(c.window, c.padded, Batch<T>(c.small), reduce);
+            kernels::outer_product<T>(c.window, pair, reduce, scratch);
             double dot = 0, squares = 0, scale = 1;
             for (std::size_t i = 0; i < expected_g.size(); ++i) {
                 dot += expected_g[i] * double{reference[i]};
@@ -212,13 +235,14 @@ TEST_SUITE("kernels") {
             INFO(c.text());
             auto y = c.small;
             auto x = c.large;
-            AlignedVector<double> scratch;
-            kernels::gather<double>(c.window, c.padded, c.packed.gather.data(), kernels::Start::zero, nullptr, y);
-            kernels::scatter<double>(c.window, c.small, c.packed.scatter.data(), kernels::Start::zero, nullptr, x,
-                                     scratch);
+            kernels::Scratch<double> scratch;
+            const std::vector gathered(1, c.gathered()), scattered(1, c.scattered());
+            const std::vector pair(1, c.pair());
+            kernels::gather<double>(c.window, gathered, {}, y, scratch.values);
+            kernels::scatter<double>(c.window, scattered, {}, x, scratch.values);
             std::vector<double> g(c.weight.size());
             kernels::AddTo<double> add{g.data()};
-            kernels::outer_product(c.window, c.padded, Batch<double>(c.small), add);
+            kernels::outer_product<double>(c.window, pair, add, scratch);
             const double a = dot(y, c.small), b = dot(c.large, x), w = dot(g, c.weight);
             const double rounding = 1e-13 * (1 + norm(y) * norm(c.small) + norm(g) * norm(c.weight));
             CHECK(std::abs(a - b) <= rounding);
@@ -231,13 +255,13 @@ TEST_SUITE("kernels") {
         for (int round = 0; round < 20; ++round) {
             const Case<float> c(rng);
             Tensor<float, 4> all = c.small, alone = c.small;
-            kernels::gather<float>(c.window, c.padded, c.packed.gather.data(), kernels::Start::zero, nullptr, all);
+            AlignedVector<float> scratch;
+            const std::vector gathered(1, c.gathered());
+            kernels::gather<float>(c.window, gathered, {}, all, scratch);
             const TensorView<float, 4> one(alone);
             for (std::size_t n = 0; n < c.large_shape[0]; ++n) {
-                kernels::Padded<float> padded;
-                kernels::pad(c.window, Batch<float>(c.large).slice(n, 1), static_cast<Index>(c.small_shape[2]), padded);
-                kernels::gather<float>(c.window, padded, c.packed.gather.data(), kernels::Start::zero, nullptr,
-                                       one.slice(n, 1));
+                const kernels::Product<float> sample{c.packed, Batch<float>(c.large).slice(n, 1)};
+                kernels::gather<float>(c.window, {&sample, 1}, {}, one.slice(n, 1), scratch);
             }
             CHECK(std::equal(all.begin(), all.end(), alone.begin()));
         }

@@ -103,11 +103,9 @@ Losses objective(const Model& model, const params_t<Model, T>& params, const Pol
         Batch<T> adjoint = block.adjoint;
         if (second_order) {
             fill(block.gradient.decoder, 0);
-            const auto z_dot = reserve(block.z_dot, adjoint.shape());
-            std::fill_n(z_dot.data(), z_dot.size(), T{});
             const Batch<T> y_dot =
-                model.decoder.forward_tangent(workspace.packed.decoder, workspace.packed_direction, block.decoder,
-                                              block.decoder_dot, Batch<T>(z_dot.data(), z_dot.shape()));
+                forward_tangent_parameters(model.decoder, workspace.packed.decoder, workspace.packed_direction,
+                                           block.decoder, block.decoder_dot, adjoint.shape(), block.z_dot);
             const Batch<T> dy_dot = MeanSquaredError::gradient_tangent(y_dot, images.size(), block.dy_dot);
             const Batch<T> dz_dot =
                 model.decoder.backward_tangent(workspace.packed.decoder, workspace.packed_direction, block.decoder,

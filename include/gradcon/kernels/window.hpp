@@ -25,28 +25,18 @@ Extent extent(const TensorView<T, 4>& images) {
             static_cast<Index>(images.shape(3))};
 }
 
-/// A copy of large images with `padding` zero columns on the left and enough on the right that no tap falls outside;
-/// rows are not padded: the loops leave out the taps above and below the image.
-template <class T>
-struct Padded {
-    AlignedVector<T> values;
-    Extent extent{}; // of the image; a row of `values` has `pitch` positions
-    Index pitch = 0;
+/// Columns of an image row with `padding` zero ones on the left and enough on the right that no tap falls outside.
+inline Index padded_width(const Window& window, Index large_width, Index small_width) {
+    return std::max((small_width - 1) * window.stride + window.kernel, window.padding + large_width);
+}
 
-    Index sample_size() const { return extent.height * pitch * extent.channels; }
-};
-
+/// Copies large images into rows of `pitch` columns; above and below nothing is added.
 template <class T>
-void pad(const Window& window, Batch<T> large, Index small_width, Padded<T>& padded) {
+void pad(const Window& window, Batch<T> large, Index pitch, T* to) {
     const Extent e = extent(large);
-    const Index pitch = std::max((small_width - 1) * window.stride + window.kernel, window.padding + e.width);
     const Index row = e.width * e.channels, padded_row = pitch * e.channels, left = window.padding * e.channels;
     const Index rows = static_cast<Index>(large.samples()) * e.height;
-    padded.extent = e;
-    padded.pitch = pitch;
-    padded.values.resize(static_cast<std::size_t>(rows * padded_row));
-    for (Index r = 0; r < rows; ++r) {
-        T* to = padded.values.data() + r * padded_row;
+    for (Index r = 0; r < rows; ++r, to += padded_row) {
         std::fill(to, to + left, T{});
         std::copy(large.data() + r * row, large.data() + (r + 1) * row, to + left);
         std::fill(to + left + row, to + padded_row, T{});

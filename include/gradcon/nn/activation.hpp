@@ -18,8 +18,9 @@ struct Pointwise {
     using Params = NoParams;
     template <class T>
     struct Cache {
-        Batch<T> x, dy;
-        Tensor<T, 4> y, dx;
+        Batch<T> x, y, dy;
+        Tensor<T, 4> out, dx;
+        bool forward_fused = false, backward_fused = false; // done in the stores of the layers beside it: see fuse
     };
 
     Shape output_shape(const Shape& x) const { return x; }
@@ -31,27 +32,31 @@ struct Pointwise {
 
     template <class T>
     Batch<T> forward(const NoParams&, Batch<T> x, Cache<T>& c) const {
-        c.x = x;
-        const auto y = reserve(c.y, x.shape());
+        c.x = c.y = x;
+        if (c.forward_fused) return x;
+        const auto y = reserve(c.out, x.shape());
         for (std::size_t i = 0, n = x.size(); i < n; ++i) y.data()[i] = f().value(x.data()[i]);
-        return y;
+        return c.y = Batch<T>(y.data(), y.shape());
     }
 
     template <class T>
     Batch<T> backward(const NoParams&, Cache<T>& c, Batch<T> dy, NoParams&) const {
         c.dy = dy;
+        if (c.backward_fused) return dy;
         return scale_by_derivative(c, dy, c.dx);
     }
 
     template <class T>
     Batch<T> forward_tangent(const NoParams&, const NoParams&, Cache<T>& c, Cache<T>& c_dot, Batch<T> x_dot) const {
         c_dot.x = x_dot;
-        return scale_by_derivative(c, x_dot, c_dot.y);
+        if (c.forward_fused) return x_dot;
+        return scale_by_derivative(c, x_dot, c_dot.out);
     }
 
     template <class T>
     Batch<T> backward_tangent(const NoParams&, const NoParams&, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot,
                               NoParams&) const {
+        if (c.backward_fused) return dy_dot;
         const auto dx_dot = reserve(c_dot.dx, dy_dot.shape());
         const T *x = c.x.data(), *y = c.y.data(), *x_dot = c_dot.x.data(), *dy = c.dy.data();
         for (std::size_t i = 0, n = dy_dot.size(); i < n; ++i)
@@ -74,6 +79,7 @@ struct Pointwise {
 
 /// max(x, 0); its derivative at 0 is 0, as in PyTorch.
 struct ReLU : Pointwise<ReLU> {
+    double slope() const { return 0; }
     template <class T>
     T value(T x) const {
         return x > 0 ? x : T{0};
@@ -104,6 +110,8 @@ struct LeakyReLU : Pointwise<LeakyReLU> {
     T second_derivative(T, T) const {
         return T{0};
     }
+
+    double slope() const { return negative_slope; }
 
     double negative_slope;
 };

@@ -14,32 +14,27 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 ///     y_dot  = W * x_dot  + W_dot * x + b_dot
 ///     dx     = W' * dy            dW     = x (x) dy                    db     = sum dy
 ///     dx_dot = W' * dy_dot + W_dot' * dy     dW_dot = x_dot (x) dy + x (x) dy_dot     db_dot = sum dy_dot
-/// `Map` (Linear, Conv2d, ConvTranspose2d derive from Bilinear<themselves>) offers, on operands that remember a view of
-/// x or dy and, where its kernels want one, a padded copy:
+/// `Map` (Linear, Conv2d, ConvTranspose2d derive from Bilinear<themselves>) offers the map and its two adjoints, each
+/// of a sum of one or two products: a tangent's two are one accumulation.
 ///     output_shape(shape), pack(params, packed)
-///     set_input(x, operand, output shape), set_adjoint(dy, operand, input shape)
-///     apply(packed, x operand, Start, bias, y, scratch), apply_adjoint(packed, dy operand, Start, dx, scratch)
-///     outer_product(x operand, dy operand, reduction)
+///     apply(products with x, finish, y, scratch), apply_adjoint(products with dy, finish, dx, scratch)
+///     pair(x, dy), outer_product(pairs, reduction, scratch)
 template <class Map>
 struct Bilinear {
     template <class T>
-    struct Operand {
-        Batch<T> values;
-        kernels::Padded<T> padded;
-    };
-    template <class T>
     struct Cache {
-        Operand<T> x, dy;
+        Batch<T> x, dy;
         Tensor<T, 4> y, dx;
-        AlignedVector<T> scratch;
+        kernels::Scratch<T> scratch;
+        T input_slope = 1, output_slope = 1; // of the rectifiers before and after, done in the stores: see fuse
     };
 
     template <class P, class T>
     Batch<T> forward(const P& p, Batch<T> x, Cache<T>& c) const {
-        const Shape shape = map().output_shape(x.shape());
-        map().set_input(x, c.x, shape);
-        const auto y = reserve(c.y, shape);
-        map().apply(p, c.x, kernels::Start::bias, p.bias.data(), y, c.scratch);
+        c.x = x;
+        const auto y = reserve(c.y, map().output_shape(x.shape()));
+        const kernels::Product<T> product{p, x};
+        map().template apply<T>({&product, 1}, {p.bias.data(), c.output_slope, nullptr}, y, c.scratch);
         return y;
     }
 
@@ -52,9 +47,10 @@ struct Bilinear {
     /// backward without dx, for a first layer whose input nobody asks about.
     template <class P, class T, class G>
     void backward_parameters(const P&, Cache<T>& c, Batch<T> dy, G& g) const {
-        map().set_adjoint(dy, c.dy, c.x.values.shape());
+        c.dy = dy;
         kernels::AddTo<T> add{g.weight.data()};
-        map().outer_product(c.x, c.dy, add);
+        const auto pair = Map::pair(c.x, dy);
+        map().template outer_product<T>({&pair, 1}, add, c.scratch);
         add_bias_gradient(dy, g.bias.data());
     }
 
@@ -63,52 +59,73 @@ struct Bilinear {
     template <class P, class T>
     Batch<T> backward_reduce(const P& p, Cache<T>& c, Batch<T> dy, std::span<kernels::Reduction<T>> r,
                              bool wants_dx) const {
-        map().set_adjoint(dy, c.dy, c.x.values.shape());
+        c.dy = dy;
         if (r[0].reference) {
             kernels::DotWithReference<T> reduce(r[0].reference);
-            map().outer_product(c.x, c.dy, reduce);
+            const auto pair = Map::pair(c.x, dy);
+            map().template outer_product<T>({&pair, 1}, reduce, c.scratch);
             r[0].sum = reduce.sum();
         }
         if (r[1].reference) {
-            c.scratch.assign(dy.shape(3), T{});
-            add_bias_gradient(dy, c.scratch.data());
-            r[1].sum = kernels::dot_and_norm(std::span(r[1].reference, dy.shape(3)), std::span<const T>(c.scratch));
+            c.scratch.values.assign(dy.shape(3), T{});
+            add_bias_gradient(dy, c.scratch.values.data());
+            r[1].sum =
+                kernels::dot_and_norm(std::span(r[1].reference, dy.shape(3)), std::span<const T>(c.scratch.values));
         }
         return wants_dx ? input_gradient(p, c) : Batch<T>{};
     }
 
     template <class P, class T>
     Batch<T> forward_tangent(const P& p, const P& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> x_dot) const {
-        const Shape shape = map().output_shape(x_dot.shape());
-        map().set_input(x_dot, c_dot.x, shape);
-        const auto y_dot = reserve(c_dot.y, shape);
-        map().apply(p_dot, c.x, kernels::Start::bias, p_dot.bias.data(), y_dot, c_dot.scratch);
-        map().apply(p, c_dot.x, kernels::Start::output, static_cast<const T*>(nullptr), y_dot, c_dot.scratch);
-        return y_dot;
+        c_dot.x = x_dot;
+        const kernels::Product<T> products[]{{p_dot, c.x}, {p, x_dot}};
+        return output_tangent<P, T>(products, p_dot, c, c_dot);
+    }
+
+    /// forward_tangent for an input that stays as it is: W * x_dot is not even computed.
+    template <class P, class T>
+    Batch<T> forward_tangent_parameters(const P& p_dot, Cache<T>& c, Cache<T>& c_dot) const {
+        c_dot.x = {};
+        const kernels::Product<T> product{p_dot, c.x};
+        return output_tangent<P, T>({&product, 1}, p_dot, c, c_dot);
     }
 
     template <class P, class T, class G>
     Batch<T> backward_tangent(const P& p, const P& p_dot, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot,
                               G& g_dot) const {
-        const Shape shape = c.x.values.shape();
-        map().set_adjoint(dy_dot, c_dot.dy, shape);
+        c_dot.dy = dy_dot;
         kernels::AddTo<T> add{g_dot.weight.data()};
-        map().outer_product(c_dot.x, c.dy, add);
-        map().outer_product(c.x, c_dot.dy, add);
+        const kernels::ImagePair<T> pairs[]{Map::pair(c.x, dy_dot), Map::pair(c_dot.x, c.dy)};
+        map().template outer_product<T>(std::span(pairs).first(c_dot.x.data() ? 2 : 1), add, c_dot.scratch);
         add_bias_gradient(dy_dot, g_dot.bias.data());
-        const auto dx_dot = reserve(c_dot.dx, shape);
-        map().apply_adjoint(p, c_dot.dy, kernels::Start::zero, dx_dot, c_dot.scratch);
-        map().apply_adjoint(p_dot, c.dy, kernels::Start::output, dx_dot, c_dot.scratch);
+        const auto dx_dot = reserve(c_dot.dx, c.x.shape());
+        const kernels::Product<T> products[]{{p, dy_dot}, {p_dot, c.dy}};
+        map().template apply_adjoint<T>(products, input_finish(c), dx_dot, c_dot.scratch);
         return dx_dot;
     }
 
   private:
     const Map& map() const { return static_cast<const Map&>(*this); }
 
+    /// x came out of the rectifier before, if there is one: positive where its input was.
+    template <class T>
+    static kernels::Finish<T> input_finish(const Cache<T>& c) {
+        return {nullptr, c.input_slope, c.x.data()};
+    }
+
+    template <class P, class T>
+    Batch<T> output_tangent(std::span<const kernels::Product<T>> products, const P& p_dot, Cache<T>& c,
+                            Cache<T>& c_dot) const {
+        const auto y_dot = reserve(c_dot.y, map().output_shape(c.x.shape()));
+        map().template apply<T>(products, {p_dot.bias.data(), c.output_slope, c.y.data()}, y_dot, c_dot.scratch);
+        return y_dot;
+    }
+
     template <class P, class T>
     Batch<T> input_gradient(const P& p, Cache<T>& c) const {
-        const auto dx = reserve(c.dx, c.x.values.shape());
-        map().apply_adjoint(p, c.dy, kernels::Start::zero, dx, c.scratch);
+        const auto dx = reserve(c.dx, c.x.shape());
+        const kernels::Product<T> product{p, c.dy};
+        map().template apply_adjoint<T>({&product, 1}, input_finish(c), dx, c.scratch);
         return dx;
     }
 

@@ -73,6 +73,12 @@ class ChainOf {
     template <class T>
     Batch<T> forward(const Packed<T>& p, Batch<T> x, Cache<T>& c) const {
         prepare(c.layers);
+        for (std::size_t i = 1; i < layers_.size(); ++i)
+            visit(i - 1, [&](const auto& first, auto k) {
+                visit(i, [&](const auto& second, auto l) {
+                    fuse(first, std::get<k>(c.layers[i - 1]), second, std::get<l>(c.layers[i]));
+                });
+            });
         for (std::size_t i = 0; i < layers_.size(); ++i)
             visit(i, [&](const auto& layer, auto k) {
                 x = layer.forward(std::get<k>(p.layers[i]), x, std::get<k>(c.layers[i]));
@@ -120,6 +126,22 @@ class ChainOf {
             visit(i, [&](const auto& layer, auto k) {
                 x_dot = layer.forward_tangent(std::get<k>(p.layers[i]), std::get<k>(p_dot.layers[i]),
                                               std::get<k>(c.layers[i]), std::get<k>(c_dot.layers[i]), x_dot);
+            });
+        return x_dot;
+    }
+
+    template <class T>
+    Batch<T> forward_tangent_parameters(const Packed<T>& p, const Packed<T>& p_dot, Cache<T>& c, Cache<T>& c_dot,
+                                        const Shape& x, Tensor<T, 4>& zeros) const {
+        prepare(c_dot.layers);
+        if (layers_.empty()) return zero_batch(zeros, x);
+        Batch<T> x_dot;
+        for (std::size_t i = 0; i < layers_.size(); ++i)
+            visit(i, [&](const auto& layer, auto k) {
+                const auto &params = std::get<k>(p.layers[i]), &params_dot = std::get<k>(p_dot.layers[i]);
+                auto &cache = std::get<k>(c.layers[i]), &cache_dot = std::get<k>(c_dot.layers[i]);
+                if (i > 0) x_dot = layer.forward_tangent(params, params_dot, cache, cache_dot, x_dot);
+                else x_dot = gradcon::forward_tangent_parameters(layer, params, params_dot, cache, cache_dot, x, zeros);
             });
         return x_dot;
     }

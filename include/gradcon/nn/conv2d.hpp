@@ -4,6 +4,7 @@
 #include "gradcon/nn/init.hpp"
 
 #include <cstddef>
+#include <span>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
@@ -70,27 +71,25 @@ class Conv2d : public Bilinear<Conv2d> {
     }
 
     template <class T>
-    void set_input(Batch<T> x, Operand<T>& operand, const Shape& y) const {
-        operand.values = x;
-        kernels::pad(window(), x, static_cast<kernels::Index>(y[2]), operand.padded);
+    using Products = std::span<const kernels::Product<T>>;
+
+    template <class T>
+    void apply(Products<T> x, const kernels::Finish<T>& finish, TensorView<T, 4> y,
+               kernels::Scratch<T>& scratch) const {
+        kernels::gather(window(), x, finish, y, scratch.values);
     }
     template <class T>
-    void set_adjoint(Batch<T> dy, Operand<T>& operand, const Shape&) const {
-        operand.values = dy;
+    void apply_adjoint(Products<T> dy, const kernels::Finish<T>& finish, TensorView<T, 4> dx,
+                       kernels::Scratch<T>& scratch) const {
+        kernels::scatter(window(), dy, finish, dx, scratch.values);
     }
     template <class T>
-    void apply(const Packed<T>& p, const Operand<T>& x, kernels::Start start, const T* bias, TensorView<T, 4> y,
-               AlignedVector<T>&) const {
-        kernels::gather(window(), x.padded, p.gather.data(), start, bias, y);
-    }
-    template <class T>
-    void apply_adjoint(const Packed<T>& p, const Operand<T>& dy, kernels::Start start, TensorView<T, 4> dx,
-                       AlignedVector<T>& scratch) const {
-        kernels::scatter<T>(window(), dy.values, p.scatter.data(), start, nullptr, dx, scratch);
+    static kernels::ImagePair<T> pair(Batch<T> x, Batch<T> dy) {
+        return {x, dy};
     }
     template <class T, class R>
-    void outer_product(const Operand<T>& x, const Operand<T>& dy, R& reduction) const {
-        kernels::outer_product(window(), x.padded, dy.values, reduction);
+    void outer_product(std::span<const kernels::ImagePair<T>> pairs, R& reduction, kernels::Scratch<T>& scratch) const {
+        kernels::outer_product(window(), pairs, reduction, scratch);
     }
 
     std::size_t in_channels_, out_channels_;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
@@ -77,27 +78,25 @@ class ConvTranspose2d : public Bilinear<ConvTranspose2d> {
     }
 
     template <class T>
-    void set_input(Batch<T> x, Operand<T>& operand, const Shape&) const {
-        operand.values = x;
+    using Products = std::span<const kernels::Product<T>>;
+
+    template <class T>
+    void apply(Products<T> x, const kernels::Finish<T>& finish, TensorView<T, 4> y,
+               kernels::Scratch<T>& scratch) const {
+        kernels::scatter(window(), x, finish, y, scratch.values);
     }
     template <class T>
-    void set_adjoint(Batch<T> dy, Operand<T>& operand, const Shape& x) const {
-        operand.values = dy;
-        kernels::pad(window(), dy, static_cast<kernels::Index>(x[2]), operand.padded);
+    void apply_adjoint(Products<T> dy, const kernels::Finish<T>& finish, TensorView<T, 4> dx,
+                       kernels::Scratch<T>& scratch) const {
+        kernels::gather(window(), dy, finish, dx, scratch.values);
     }
     template <class T>
-    void apply(const Packed<T>& p, const Operand<T>& x, kernels::Start start, const T* bias, TensorView<T, 4> y,
-               AlignedVector<T>& scratch) const {
-        kernels::scatter<T>(window(), x.values, p.scatter.data(), start, bias, y, scratch);
-    }
-    template <class T>
-    void apply_adjoint(const Packed<T>& p, const Operand<T>& dy, kernels::Start start, TensorView<T, 4> dx,
-                       AlignedVector<T>&) const {
-        kernels::gather<T>(window(), dy.padded, p.gather.data(), start, nullptr, dx);
+    static kernels::ImagePair<T> pair(Batch<T> x, Batch<T> dy) {
+        return {dy, x};
     }
     template <class T, class R>
-    void outer_product(const Operand<T>& x, const Operand<T>& dy, R& reduction) const {
-        kernels::outer_product(window(), dy.padded, x.values, reduction);
+    void outer_product(std::span<const kernels::ImagePair<T>> pairs, R& reduction, kernels::Scratch<T>& scratch) const {
+        kernels::outer_product(window(), pairs, reduction, scratch);
     }
 
     std::size_t in_channels_, out_channels_;

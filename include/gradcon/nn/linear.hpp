@@ -71,45 +71,50 @@ class Linear : public Bilinear<Linear> {
     }
 
     template <class T>
-    void set_input(Batch<T> x, Operand<T>& operand, const Shape&) const {
-        operand.values = x;
-    }
-    template <class T>
-    void set_adjoint(Batch<T> dy, Operand<T>& operand, const Shape&) const {
-        operand.values = dy;
-    }
+    using Products = std::span<const kernels::Product<T>>;
 
     /// The samples take the place of a row of positions.
     template <class T>
-    static void multiply(Batch<T> x, const T* weight, kernels::Start start, const T* bias, TensorView<T, 4> y) {
+    static void multiply(Products<T> products, AlignedVector<T> kernels::Packed<T>::*weight,
+                         const kernels::Finish<T>& finish, TensorView<T, 4> y) {
         using kernels::Index;
-        const Index in = static_cast<Index>(x.sample_size()), out = static_cast<Index>(y.sample_size());
+        const auto samples = static_cast<Index>(y.samples());
+        const Index in = static_cast<Index>(products[0].images.sample_size()),
+                    out = static_cast<Index>(y.sample_size());
+        const auto all = kernels::terms(products, weight);
         kernels::for_each_channel_tile<T>(out, [&](Index first, auto vectors, auto lanes) {
-            kernels::gather_row<vectors, lanes>(
-                static_cast<Index>(x.samples()), kernels::Runs<T>{x.data(), 1, in, 0, in}, weight + first * in,
-                kernels::outputs(start, y.data() + first, out, bias ? bias + first : bias));
+            kernels::gather_row<vectors, lanes, T>(samples, {0, 1, 0, samples, in, 0, 1, 1},
+                                                   std::span(all).first(products.size()), first * in,
+                                                   finish.at(y.data(), 0, first, out));
         });
     }
     template <class T>
-    void apply(const Packed<T>& p, const Operand<T>& x, kernels::Start start, const T* bias, TensorView<T, 4> y,
-               AlignedVector<T>&) const {
-        multiply(x.values, p.gather.data(), start, bias, y);
+    void apply(Products<T> x, const kernels::Finish<T>& finish, TensorView<T, 4> y, kernels::Scratch<T>&) const {
+        multiply(x, &kernels::Packed<T>::gather, finish, y);
     }
     template <class T>
-    void apply_adjoint(const Packed<T>& p, const Operand<T>& dy, kernels::Start start, TensorView<T, 4> dx,
-                       AlignedVector<T>&) const {
-        multiply<T>(dy.values, p.scatter.data(), start, nullptr, dx);
+    void apply_adjoint(Products<T> dy, const kernels::Finish<T>& finish, TensorView<T, 4> dx,
+                       kernels::Scratch<T>&) const {
+        multiply(dy, &kernels::Packed<T>::scatter, finish, dx);
     }
 
     template <class T>
-    void outer_product(const Operand<T>& x, const Operand<T>& dy, kernels::AddTo<T>& add) const {
-        kernels::add_transposed_product(x.values.data(), dy.values.data(), add.gradient, x.values.samples(),
-                                        in_features_, out_features_);
+    static kernels::ImagePair<T> pair(Batch<T> x, Batch<T> dy) {
+        return {x, dy};
+    }
+    template <class T>
+    void outer_product(std::span<const kernels::ImagePair<T>> pairs, kernels::AddTo<T>& add,
+                       kernels::Scratch<T>&) const {
+        for (const auto& [x, dy] : pairs)
+            kernels::add_transposed_product(x.data(), dy.data(), add.gradient, x.samples(), in_features_,
+                                            out_features_);
     }
     /// One sample's gradient is x dy': <R, x dy'> = sum of x_i <R_i, dy> and |x dy'|^2 = |x|^2 |dy|^2.
     template <class T>
-    void outer_product(const Operand<T>& x, const Operand<T>& dy, kernels::DotWithReference<T>& reduce) const {
-        const std::span<const T> input(x.values.data(), in_features_), adjoint(dy.values.data(), out_features_);
+    void outer_product(std::span<const kernels::ImagePair<T>> pairs, kernels::DotWithReference<T>& reduce,
+                       kernels::Scratch<T>&) const {
+        const std::span<const T> input(pairs[0].large.data(), in_features_),
+            adjoint(pairs[0].small.data(), out_features_);
         kernels::DotAndNorm sum;
         for (std::size_t i = 0; i < in_features_; ++i)
             sum.dot += double{input[i]} *

@@ -4,6 +4,7 @@
 #include "gradcon/kernels/reduce.hpp"
 #include "gradcon/nn/concepts.hpp"
 
+#include <algorithm>
 #include <span>
 
 // What a container of layers asks of a layer beyond the layer concept: each function uses the layer's own member of the
@@ -22,6 +23,43 @@ template <class L, class P, class C, class T, class G>
 void backward_parameters(const L& layer, const P& p, C& c, Batch<T> dy, G& g) {
     if constexpr (requires { layer.backward_parameters(p, c, dy, g); }) layer.backward_parameters(p, c, dy, g);
     else layer.backward(p, c, dy, g);
+}
+
+/// A batch of zeros.
+template <class T>
+Batch<T> zero_batch(Tensor<T, 4>& storage, const Shape& shape) {
+    const auto zeros = reserve(storage, shape);
+    std::fill_n(zeros.data(), zeros.size(), T{});
+    return {zeros.data(), shape};
+}
+
+/// forward_tangent for an input that stays as it is. @param zeros room for its tangent, where a layer wants to see it
+template <class L, class P, class C, class T>
+Batch<T> forward_tangent_parameters(const L& layer, const P& p, const P& p_dot, C& c, C& c_dot, const Shape& x,
+                                    Tensor<T, 4>& zeros) {
+    if constexpr (requires { layer.forward_tangent_parameters(p, p_dot, c, c_dot, x, zeros); }) {
+        return layer.forward_tangent_parameters(p, p_dot, c, c_dot, x, zeros);
+    } else if constexpr (requires { layer.forward_tangent_parameters(p_dot, c, c_dot); }) {
+        return layer.forward_tangent_parameters(p_dot, c, c_dot);
+    } else {
+        return layer.forward_tangent(p, p_dot, c, c_dot, zero_batch(zeros, x));
+    }
+}
+
+/// Tells two neighbours' caches, before a forward pass, what need not be done apart. A rectifier (slope() times what is
+/// not positive: ReLU, LeakyReLU) costs no pass over memory: a layer before it whose cache has an output_slope applies
+/// it while storing y, and one behind it with an input_slope masks its dx by the sign of its own x. Other neighbours
+/// are left as they are. A negative slope would turn signs, so it is not fused.
+template <class First, class FirstCache, class Second, class SecondCache>
+void fuse(const First& first, FirstCache& a, const Second& second, SecondCache& b) {
+    if constexpr (requires { a.output_slope = second.slope(), b.forward_fused; }) {
+        b.forward_fused = second.slope() >= 0;
+        a.output_slope = static_cast<decltype(a.output_slope)>(b.forward_fused ? second.slope() : 1);
+    }
+    if constexpr (requires { b.input_slope = first.slope(), a.backward_fused; }) {
+        a.backward_fused = first.slope() >= 0;
+        b.input_slope = static_cast<decltype(b.input_slope)>(a.backward_fused ? first.slope() : 1);
+    }
 }
 
 /// backward of one sample whose gradient is reduced against references, tensor by tensor in the order of `g`.

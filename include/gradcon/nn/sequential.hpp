@@ -65,6 +65,10 @@ class Sequential {
 
     template <class T>
     Batch<T> forward(const Packed<T>& p, Batch<T> x, Cache<T>& c) const {
+        for_each([&](auto i) {
+            if constexpr (i > 0)
+                fuse(std::get<i - 1>(layers_), std::get<i - 1>(c.layers), std::get<i>(layers_), std::get<i>(c.layers));
+        });
         for_each([&](auto i) { x = std::get<i>(layers_).forward(std::get<i>(p.layers), x, std::get<i>(c.layers)); });
         return x;
     }
@@ -107,6 +111,23 @@ class Sequential {
         for_each([&](auto i) {
             x_dot = std::get<i>(layers_).forward_tangent(std::get<i>(p.layers), std::get<i>(p_dot.layers),
                                                          std::get<i>(c.layers), std::get<i>(c_dot.layers), x_dot);
+        });
+        return x_dot;
+    }
+
+    template <class T>
+    Batch<T> forward_tangent_parameters(const Packed<T>& p, const Packed<T>& p_dot, Cache<T>& c, Cache<T>& c_dot,
+                                        const Shape& x, Tensor<T, 4>& zeros) const {
+        Batch<T> x_dot;
+        for_each([&](auto i) {
+            const auto& layer = std::get<i>(layers_);
+            auto &cache = std::get<i>(c.layers), &cache_dot = std::get<i>(c_dot.layers);
+            if constexpr (i > 0)
+                x_dot =
+                    layer.forward_tangent(std::get<i>(p.layers), std::get<i>(p_dot.layers), cache, cache_dot, x_dot);
+            else
+                x_dot = gradcon::forward_tangent_parameters(layer, std::get<i>(p.layers), std::get<i>(p_dot.layers),
+                                                            cache, cache_dot, x, zeros);
         });
         return x_dot;
     }
