@@ -45,9 +45,14 @@ TEST_SUITE("allocations") {
             std::vector<double> score(d.images.shape()[0]), error(score.size()), cosines(score.size() * s.count());
             std::vector workspaces(executor.workers(), s.workspace());
             for (auto& w : workspaces) s.score(Batch<float>(d.images), 0, w, {score, error, cosines});
+            const std::vector<std::uint8_t> pixels(d.images.size(), 100);
+            const TensorView<const float, 4> floats(d.images);
+            const Batch<std::uint8_t> bytes(pixels.data(), floats.shape());
+            s.score(bytes, 0, workspaces[0], {.score = score});
             const std::size_t before = allocations;
             score_each(s, d.images, executor, std::span(workspaces), {score, error, cosines});
             s.score(Batch<float>(d.images), 1, workspaces[0], {.score = score});
+            s.score(bytes, 1, workspaces[0], {.score = score});
             CHECK(allocations == before);
             ::operator delete(::operator new(1)); // that the counter counts
             CHECK(allocations == before + 1);

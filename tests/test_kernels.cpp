@@ -116,6 +116,24 @@ TEST_SUITE("kernels") {
         CHECK(long_sum.squared_norm == doctest::Approx(20'000'000 * double{0.1F} * double{0.1F}).epsilon(1e-6));
     }
 
+    TEST_CASE("the cosine of 16 million floats is right to 3e-8") {
+        Rng rng(6);
+        std::vector<float> a(16'000'000), b(a.size());
+        double dot = 0, squares_a = 0, squares_b = 0;
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            a[i] = static_cast<float>(static_cast<std::int32_t>(rng())) * 0x1p-31F;
+            b[i] = 0.5F * a[i] + static_cast<float>(static_cast<std::int32_t>(rng())) * 0x1p-31F;
+            dot += double{a[i]} * double{b[i]};
+            squares_a += double{a[i]} * double{a[i]};
+            squares_b += double{b[i]} * double{b[i]};
+        }
+        const auto found = kernels::dot_and_norm(std::span<const float>(a), std::span<const float>(b));
+        const auto norm = kernels::dot_and_norm(std::span<const float>(a), std::span<const float>(a));
+        const double error =
+            cosine(found.dot, norm.squared_norm, found.squared_norm) - cosine(dot, squares_a, squares_b);
+        CHECK(std::abs(error) <= 3e-8);
+    }
+
     TEST_CASE("cosine: 0 without a direction, never outside [-1, 1]") {
         CHECK(cosine(0, 0, 1) == 0);
         CHECK(cosine(0, 1, 0) == 0);

@@ -193,6 +193,81 @@ TEST_SUITE("layers") {
         CHECK(std::equal(a.data(), a.data() + a.size(), b.data()));
     }
 
+    TEST_CASE("a rectifier fused with its neighbours does what it does apart") {
+        for (const double slope : {0.0, 0.25, -0.5}) { // the last turns signs, so it is never fused
+            INFO(slope);
+            const Conv2d first(2, 5, {.stride = 2, .padding = 1});
+            const ConvTranspose2d second(5, 2, {.kernel_size = 4, .stride = 2, .padding = 1});
+            const Linear third(2 * 6 * 6, 7);
+            const Sequential fused{first, LeakyReLU{slope}, second, ReLU{}, Flatten{}, LeakyReLU{slope}, third, ReLU{}};
+            // what stands in a sequence of its own has no neighbours
+            const Sequential apart{first,     Sequential{LeakyReLU{slope}}, second, Sequential{ReLU{}},
+                                   Flatten{}, Sequential{LeakyReLU{slope}}, third,  Sequential{ReLU{}}};
+            const Shape shape{3, 6, 6, 2};
+            const auto run = [&](const auto& layers) {
+                Rng rng(8);
+                using L = std::remove_cvref_t<decltype(layers)>;
+                using Params = typename L::template Params<double>;
+                const Params p = layers.template init<double>(rng);
+                Params p_dot = p, g = zeros_like(p), g_dot = g;
+                randomize(p_dot, rng);
+                packed_t<L, double> packed, packed_dot;
+                pack(layers, p, packed);
+                pack(layers, p_dot, packed_dot);
+                const auto x = random_images<double>(shape, rng, -1, 1),
+                           x_dot = random_images<double>(shape, rng, -1, 1);
+                const auto dy = random_images<double>(layers.output_shape(shape), rng, -1, 1);
+                typename L::template Cache<double> c, c_dot;
+                std::vector<double> all;
+                const auto append = [&](Batch<double> batch) {
+                    all.insert(all.end(), batch.data(), batch.data() + batch.size());
+                };
+                append(layers.forward(packed, Batch<double>(x), c));
+                append(layers.backward(packed, c, Batch<double>(dy), g));
+                append(layers.forward_tangent(packed, packed_dot, c, c_dot, Batch<double>(x_dot)));
+                append(layers.backward_tangent(packed, packed_dot, c, c_dot, Batch<double>(dy), g_dot));
+                for_each_tensor([&](const auto& t) { all.insert(all.end(), t.begin(), t.end()); }, g);
+                for_each_tensor([&](const auto& t) { all.insert(all.end(), t.begin(), t.end()); }, g_dot);
+                return all;
+            };
+            const auto a = run(fused), b = run(apart);
+            REQUIRE(a.size() == b.size());
+            for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::abs(a[i] - b[i]) <= 1e-12 * (1 + std::abs(b[i])));
+        }
+    }
+
+    TEST_CASE("an input that stays as it is has the tangents of a zero x_dot") {
+        const auto check = [](const auto& layers) {
+            Rng rng(9);
+            using L = std::remove_cvref_t<decltype(layers)>;
+            using Params = typename L::template Params<double>;
+            const Shape shape{2, 6, 5, 3};
+            const Params p = layers.template init<double>(rng);
+            Params p_dot = p, g = zeros_like(p), g_dot = g, g_dot_zero = g;
+            randomize(p_dot, rng);
+            packed_t<L, double> packed, packed_dot;
+            pack(layers, p, packed);
+            pack(layers, p_dot, packed_dot);
+            const auto x = random_images<double>(shape, rng, -1, 1);
+            const auto dy = random_images<double>(layers.output_shape(shape), rng, -1, 1);
+            typename L::template Cache<double> c, c_dot, c_zero;
+            Tensor<double, 4> room, zeros;
+            layers.forward(packed, Batch<double>(x), c);
+            layers.backward(packed, c, Batch<double>(dy), g);
+            const auto y = forward_tangent_parameters(layers, packed, packed_dot, c, c_dot, shape, room);
+            const auto y_zero = layers.forward_tangent(packed, packed_dot, c, c_zero, zero_batch(zeros, shape));
+            const auto dx = layers.backward_tangent(packed, packed_dot, c, c_dot, Batch<double>(dy), g_dot);
+            const auto dx_zero = layers.backward_tangent(packed, packed_dot, c, c_zero, Batch<double>(dy), g_dot_zero);
+            CHECK(std::equal(y.data(), y.data() + y.size(), y_zero.data()));
+            CHECK(std::equal(dx.data(), dx.data() + dx.size(), dx_zero.data()));
+            CHECK(relative_error(elements(std::get<0>(g_dot.layers).weight),
+                                 elements(std::get<0>(g_dot_zero.layers).weight)) <= 1e-15);
+        };
+        check(Sequential{Conv2d(3, 4, {}), Tanh{}});
+        check(Sequential{ConvTranspose2d(3, 20, {.stride = 2}), ReLU{}});
+        check(Sequential{Scale{3}, Conv2d(3, 2, {})});
+    }
+
     TEST_CASE("reductions equal the dot and norm of the gradient that backward stores") {
         check_reduction(Linear{20, 9}, {1, 1, 1, 20});
         check_reduction(Conv2d{3, 8, {.kernel_size = 4, .stride = 2, .padding = 2}}, {1, 9, 10, 3});

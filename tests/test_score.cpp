@@ -46,6 +46,20 @@ TEST_SUITE("score") {
         }
     }
 
+    TEST_CASE("images of bytes score as the same images from 0 to 1") {
+        auto t = small_detector();
+        const Scorer scorer{t.model, t.params, t.policy};
+        std::vector<std::uint8_t> bytes(t.images.size());
+        for (std::size_t i = 0; i < bytes.size(); ++i) {
+            bytes[i] = static_cast<std::uint8_t>(random_index(t.rng, 256));
+            t.images.data()[i] = static_cast<float>(bytes[i]) / 255;
+        }
+        const Batch<std::uint8_t> view(bytes.data(), {21, 9, 12, 2});
+        CHECK(score_each(scorer, view, t.serial).score == score_each(scorer, t.images, t.serial).score);
+        auto workspace = scorer.workspace();
+        CHECK(throws_naming<ValueError>([&] { scorer.score(view, 21, workspace, {}); }, {"21"}));
+    }
+
     TEST_CASE("outputs are written where the caller says, and only what is asked for") {
         auto t = small_detector();
         const Scorer scorer{t.model, t.params, t.policy};

@@ -18,7 +18,7 @@ struct Losses {
 };
 
 namespace detail {
-/// Runs f(block, its images) for each block of the batch.
+/// Runs f(block, its images, the thread's tangent) for each block of the batch.
 template <class Workspace, class T, class P, class F>
 void for_each_block(Workspace& workspace, const P& like, Batch<T> images, Executor& executor, F&& f) {
     const std::size_t samples = images.samples(), count = (samples + block_samples - 1) / block_samples;
@@ -27,9 +27,11 @@ void for_each_block(Workspace& workspace, const P& like, Batch<T> images, Execut
         block.gradient = like;
         workspace.blocks.push_back(std::move(block));
     }
-    executor.run(count, [&](std::size_t b, std::size_t) {
+    if (workspace.tangents.size() < executor.workers()) workspace.tangents.resize(executor.workers());
+    executor.run(count, [&](std::size_t b, std::size_t worker) {
         const std::size_t first = b * block_samples;
-        f(workspace.blocks[b], images.slice(first, std::min(block_samples, samples - first)));
+        f(workspace.blocks[b], images.slice(first, std::min(block_samples, samples - first)),
+          workspace.tangents[worker]);
     });
 }
 
@@ -48,12 +50,12 @@ double reconstruct(const Model& model, const params_t<Model, T>& params, Batch<T
     model.check_shape(images.shape());
     model.pack(params, workspace.packed);
     const std::size_t elements = images.size();
-    for_each_block(workspace, params, images, executor, [&](auto& block, Batch<T> x) {
+    for_each_block(workspace, params, images, executor, [&](auto& block, Batch<T> x, auto&) {
         const Batch<T> z = model.encoder.forward(workspace.packed.encoder, x, block.encoder);
         const Batch<T> y = model.decoder.forward(workspace.packed.decoder, z, block.decoder);
         block.squared_error = MeanSquaredError::sum(y, x);
         const Batch<T> dy = MeanSquaredError::gradient(y, x, elements, block.dy);
-        fill(block.gradient, 0);
+        fill(block.gradient.decoder, 0);
         block.adjoint = model.decoder.backward(workspace.packed.decoder, block.decoder, dy, block.gradient.decoder);
     });
     double squared_error = 0;
@@ -99,22 +101,23 @@ Losses objective(const Model& model, const params_t<Model, T>& params, const Pol
 
     const bool second_order = alpha > 0 && policy.reference().updates() > 0;
     if (second_order) pack(model.decoder, workspace.direction, workspace.packed_direction);
-    detail::for_each_block(workspace, params, images, executor, [&](auto& block, Batch<T>) {
+    detail::for_each_block(workspace, params, images, executor, [&](auto& block, Batch<T>, auto& tangent) {
         Batch<T> adjoint = block.adjoint;
         if (second_order) {
             fill(block.gradient.decoder, 0);
             const Batch<T> y_dot =
                 forward_tangent_parameters(model.decoder, workspace.packed.decoder, workspace.packed_direction,
-                                           block.decoder, block.decoder_dot, adjoint.shape(), block.z_dot);
-            const Batch<T> dy_dot = MeanSquaredError::gradient_tangent(y_dot, images.size(), block.dy_dot);
+                                           block.decoder, tangent.decoder, adjoint.shape(), tangent.z);
+            const Batch<T> dy_dot = MeanSquaredError::gradient_tangent(y_dot, images.size(), tangent.dy);
             const Batch<T> dz_dot =
                 model.decoder.backward_tangent(workspace.packed.decoder, workspace.packed_direction, block.decoder,
-                                               block.decoder_dot, dy_dot, block.gradient.decoder);
-            const auto sum = reserve(block.dz, adjoint.shape());
+                                               tangent.decoder, dy_dot, block.gradient.decoder);
+            const auto sum = reserve(tangent.dz, adjoint.shape());
             for (std::size_t i = 0, n = sum.size(); i < n; ++i)
                 sum.data()[i] = adjoint.data()[i] + static_cast<T>(alpha) * dz_dot.data()[i];
             adjoint = Batch<T>(sum.data(), sum.shape());
         }
+        fill(block.gradient.encoder, 0);
         backward_parameters(model.encoder, workspace.packed.encoder, block.encoder, adjoint, block.gradient.encoder);
     });
     fill(workspace.gradient.encoder, 0);

@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -77,17 +79,17 @@ class Scorer {
     /// @throws ShapeError when the model cannot give such images back, ValueError for a span that is neither empty nor
     /// as
     ///         long as ScoreOutput says
-    void check(Batch<T> images, const ScoreOutput& out) const {
+    void check(const Shape& images, const ScoreOutput& out) const {
         const auto fits = [&](std::span<double> span, std::size_t values) {
-            return span.empty() || span.size() == images.samples() * values;
+            return span.empty() || span.size() == images[0] * values;
         };
         if (!fits(out.score, 1) || !fits(out.reconstruction_error, 1) || !fits(out.cosine, count()) ||
             !fits(out.gradient_norm, count()))
-            throw ValueError(message("scores of ", images.samples(), " images need spans that are empty or of 1, 1, ",
-                                     count(), " and ", count(), " values an image; given: ", out.score.size(), ", ",
+            throw ValueError(message("scores of ", images[0], " images need spans that are empty or of 1, 1, ", count(),
+                                     " and ", count(), " values an image; given: ", out.score.size(), ", ",
                                      out.reconstruction_error.size(), ", ", out.cosine.size(), ", ",
                                      out.gradient_norm.size()));
-        if (images.samples() > 0) model_.check_shape(images.shape());
+        if (images[0] > 0) model_.check_shape(images);
     }
 
     /// Scores image `i` of `images` (paper, section 4.3): a forward pass, the decoder's backward pass on this image's
@@ -95,9 +97,26 @@ class Scorer {
     /// workspace has seen an image of this size. A pixel that is not finite makes the score NaN.
     /// @throws ValueError when there is no image `i`, and as check does
     void score(Batch<T> images, std::size_t i, Workspace& w, const ScoreOutput& out) const {
-        if (i >= images.samples()) throw ValueError(message("image ", i, " of ", images.samples(), " does not exist"));
+        check_image(images.shape(), i, out);
+        score_image(images.slice(i, 1), i, w, out);
+    }
+
+    /// The same for images of bytes, as a camera gives them: 0 to 255 stand for 0 to 1.
+    void score(Batch<std::uint8_t> images, std::size_t i, Workspace& w, const ScoreOutput& out) const {
+        check_image(images.shape(), i, out);
+        const Batch<std::uint8_t> bytes = images.slice(i, 1);
+        const auto x = reserve(w.image, bytes.shape());
+        for (std::size_t k = 0, n = x.size(); k < n; ++k) x.data()[k] = static_cast<T>(bytes.data()[k]) / 255;
+        score_image(Batch<T>(x.data(), x.shape()), i, w, out);
+    }
+
+  private:
+    void check_image(const Shape& images, std::size_t i, const ScoreOutput& out) const {
+        if (i >= images[0]) throw ValueError(message("image ", i, " of ", images[0], " does not exist"));
         check(images, out);
-        const Batch<T> x = images.slice(i, 1);
+    }
+
+    void score_image(Batch<T> x, std::size_t i, Workspace& w, const ScoreOutput& out) const {
         const Batch<T> z = model_.encoder.forward(packed_.encoder, x, w.encoder);
         const Batch<T> y = model_.decoder.forward(packed_.decoder, z, w.decoder);
         const double error = MeanSquaredError::sum(y, x) / static_cast<double>(x.size());
@@ -116,7 +135,6 @@ class Scorer {
         if (!out.score.empty()) out.score[i] = error - beta_ * sum / static_cast<double>(count());
     }
 
-  private:
     Model model_;
     typename Model::template Packed<T> packed_;
     decoder_params_t<Model, T> gradient_; // its form only
@@ -133,29 +151,33 @@ Scorer(const Model&, const Params&, const Policy&) -> Scorer<Model, scalar_t<Par
 /// threads. Allocates nothing once the workspaces, one for each worker, have seen an image of this size.
 /// @throws ShapeError for images that the model cannot give back, ValueError for a span or workspaces that do not
 /// suffice
-template <class Model, class T>
-void score_each(const Scorer<Model, T>& scorer, Batch<std::type_identity_t<T>> images, Executor& executor,
+/// @param images of the model's scalars, or of bytes
+template <class Model, class T, class Images>
+void score_each(const Scorer<Model, T>& scorer, const Images& images, Executor& executor,
                 std::span<ScoringWorkspace<Model, T>> workspaces, const ScoreOutput& out) {
-    const std::size_t samples = images.samples();
-    scorer.check(images, out);
+    using Pixel = std::conditional_t<std::is_convertible_v<const Images&, Batch<T>>, T, std::uint8_t>;
+    const Batch<Pixel> pixels(images);
+    const std::size_t samples = pixels.samples();
+    scorer.check(pixels.shape(), out);
     if (workspaces.size() < executor.workers())
         throw ValueError(message("score_each: ", executor.workers(),
                                  " workers need as many workspaces; given: ", workspaces.size()));
     constexpr std::size_t at_once = 16; // images to a task
     executor.run((samples + at_once - 1) / at_once, [&](std::size_t task, std::size_t worker) {
         for (std::size_t i = task * at_once; i < std::min(samples, (task + 1) * at_once); ++i)
-            scorer.score(images, i, workspaces[worker], out);
+            scorer.score(pixels, i, workspaces[worker], out);
     });
 }
 
 /// score_each that makes workspaces and results.
-template <class Model, class T>
-Scores score_each(const Scorer<Model, T>& scorer, Batch<std::type_identity_t<T>> images, Executor& executor) {
+template <class Model, class T, class Images>
+Scores score_each(const Scorer<Model, T>& scorer, const Images& images, Executor& executor) {
     Scores scores;
+    const auto samples = static_cast<std::size_t>(images.shape()[0]);
     scores.count = scorer.count();
-    scores.score.resize(images.samples());
-    scores.reconstruction_error.resize(images.samples());
-    scores.cosine.resize(images.samples() * scorer.count());
+    scores.score.resize(samples);
+    scores.reconstruction_error.resize(samples);
+    scores.cosine.resize(samples * scorer.count());
     scores.gradient_norm.resize(scores.cosine.size());
     std::vector<ScoringWorkspace<Model, T>> workspaces(executor.workers(), scorer.workspace());
     score_each(scorer, images, executor, std::span(workspaces),

@@ -7,8 +7,12 @@
 #define GRADCON_INSTRUCTION_SET avx512
 #elif defined(__AVX2__) && defined(__FMA__)
 #define GRADCON_INSTRUCTION_SET avx2
+#elif defined(__SSE2__)
+#define GRADCON_INSTRUCTION_SET sse2
+#elif defined(__aarch64__)
+#define GRADCON_INSTRUCTION_SET neon
 #else
-#define GRADCON_INSTRUCTION_SET portable
+#define GRADCON_INSTRUCTION_SET scalar
 #endif
 
 #include <cstddef>
@@ -20,7 +24,9 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET::simd {
 inline constexpr std::size_t vector_bytes = 64, vector_registers = 32;
 #elif defined(__AVX2__) && defined(__FMA__)
 inline constexpr std::size_t vector_bytes = 32, vector_registers = 16;
-#else
+#elif defined(__aarch64__)
+inline constexpr std::size_t vector_bytes = 16, vector_registers = 32;
+#else // SSE2; elsewhere the compiler makes four scalar operations of one
 inline constexpr std::size_t vector_bytes = 16, vector_registers = 16;
 #endif
 
@@ -66,6 +72,31 @@ template <class V>
     return v;
 #endif
 }
+
+/// Sums vectors lane by lane in double.
+template <class T>
+class WideSum {
+    static constexpr int group = lanes<T> < 4 ? lanes<T> : 4, groups = lanes<T> / group;
+    using Part = Vector<T, group>;
+    using Wide = Vector<double, group>;
+
+  public:
+    [[gnu::always_inline]] void add(const Vector<T>& v) {
+        T values[static_cast<std::size_t>(lanes<T>)];
+        store(values, v);
+        for (int g = 0; g < groups; ++g) sums_[g] += __builtin_convertvector(load<Part>(values + g * group), Wide);
+    }
+    double sum() const {
+        Wide all = sums_[0];
+        for (int g = 1; g < groups; ++g) all += sums_[g];
+        double total = 0;
+        for (int i = 0; i < group; ++i) total += all[i];
+        return total;
+    }
+
+  private:
+    Wide sums_[static_cast<std::size_t>(groups)] = {};
+};
 
 /// The sum of all lanes, lowest first.
 template <class T, int Lanes>

@@ -28,11 +28,17 @@ template <class Model, class T>
 struct TrainingWorkspace {
     struct Block {
         encoder_cache_t<Model, T> encoder;
-        decoder_cache_t<Model, T> decoder, decoder_dot;
-        Tensor<T, 4> dy, dy_dot, z_dot, dz;
+        decoder_cache_t<Model, T> decoder;
+        Tensor<T, 4> dy;
         Batch<T> adjoint; // of the latent: dL/dz
         params_t<Model, T> gradient;
         double squared_error = 0;
+    };
+
+    /// What a thread needs for the tangents of the block that it works on; no block looks at another's.
+    struct Tangent {
+        decoder_cache_t<Model, T> decoder;
+        Tensor<T, 4> dy, z, dz;
     };
 
     explicit TrainingWorkspace(const params_t<Model, T>& like)
@@ -41,6 +47,7 @@ struct TrainingWorkspace {
     typename Model::template Packed<T> packed;
     packed_t<decltype(Model::decoder), T> packed_direction;
     std::vector<Block> blocks;
+    std::vector<Tangent> tangents;                      // one for each thread
     params_t<Model, T> gradient;                        // of the total loss J
     decoder_params_t<Model, T> reconstruction_gradient; // of L, in the decoder
     decoder_params_t<Model, T> direction;               // u, the derivative of the alignment term in that gradient
@@ -51,7 +58,7 @@ template <class Model, class T>
 struct ScoringWorkspace {
     encoder_cache_t<Model, T> encoder;
     decoder_cache_t<Model, T> decoder;
-    Tensor<T, 4> dy;
+    Tensor<T, 4> dy, image;              // image: where bytes become scalars
     decoder_params_t<Model, T> gradient; // only for layers that cannot reduce their gradient on the way
     std::vector<kernels::Reduction<T>> reductions;
 };

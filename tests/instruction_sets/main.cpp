@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <string_view>
 
-const char* portable_unit(bool&);
-const char* other_portable_unit(bool&);
+const char* sse2_unit(bool&);
+const char* other_sse2_unit(bool&);
 const char* avx2_unit(bool&);
 
 int main() {
@@ -14,8 +14,8 @@ int main() {
         std::printf("%s: %s\n", name, passed ? "right" : "WRONG");
         failures += !passed || name != expected;
     };
-    check(portable_unit, "portable");
-    check(other_portable_unit, "portable");
+    check(sse2_unit, "sse2");
+    check(other_sse2_unit, "sse2");
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) check(avx2_unit, "avx2");
     return failures;
 }

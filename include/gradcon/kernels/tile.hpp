@@ -172,21 +172,23 @@ void with_constant(Index n, F&& f) {
     f(Constant<Most>{});
 }
 
-/// Whether a row of that many positions shares its tiles with a twin: where that fits, it doubles the sums that hide
-/// the latency of an addition, and halves the weights that are read.
+/// Whether a row of that many positions shares its tiles with a twin: where that makes fewer tiles of two rows, it
+/// fills them better, with more sums to hide the latency of an addition, and fewer weights are read.
 template <int Vectors>
 constexpr bool has_twin(Index positions) {
-    return positions <= most_positions<Vectors> / 2;
+    constexpr int most = most_positions<Vectors>;
+    const auto tiles = [&](Index length) { return (positions + length - 1) / length; };
+    return tiles(most / 2) < 2 * tiles(most);
 }
 
 /// gather_tile over a row of `positions`, divided into tiles of nearly equal length. A tile may have one position that
 /// juts out of the image on either side, for which its loops leave taps out; others that do come singly.
-/// @param in with a twin_step only if has_twin<Vectors>(positions)
 template <int Vectors, int Lanes, class T>
 void gather_row(Index positions, ImageRows in, std::span<const Term<T>> terms, Index weight_offset,
                 const Outputs<T>& out) {
     if (in.rows <= 0 || in.taps == 0) in = {0, 0, 0, positions, 0, 0, 1, 1, in.twin_step};
-    constexpr int most = most_positions<Vectors>;
+    const bool twin = in.twin_step != 0;
+    const Index most = most_positions<Vectors> / (twin ? 2 : 1);
     const Index room = in.width - in.taps - in.origin;
     const Index left = in.origin < 0 ? (in.stride - 1 - in.origin) / in.stride : 0; // positions that jut out there
     const Index right = room < 0 ? 0 : room / in.stride + 1;                        // the first that does here
@@ -214,12 +216,12 @@ void gather_row(Index positions, ImageRows in, std::span<const Term<T>> terms, I
                         missing_left * in.channels,
                         std::min(missing_right, in.taps - missing_left) * in.channels,
                         in.twin_step};
-        if (in.twin_step != 0)
-            with_constant<most / 2>(length, [&](auto n) {
+        if (twin)
+            with_constant<most_positions<Vectors> / 2>(length, [&](auto n) {
                 gather_tile<2, decltype(n)::value, Vectors, Lanes>(terms, runs, out.from(first));
             });
         else
-            with_constant<most>(length, [&](auto n) {
+            with_constant<most_positions<Vectors>>(length, [&](auto n) {
                 gather_tile<1, decltype(n)::value, Vectors, Lanes>(terms, runs, out.from(first));
             });
     }
