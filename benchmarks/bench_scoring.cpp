@@ -1,18 +1,18 @@
 // Images scored a second, one thread and two: the paper's network, 28 x 28 x 1.
-#include "paper_network.hpp"
+#include "network.hpp"
 
 #include <benchmark/benchmark.h>
 
 namespace {
 
 void score_each(benchmark::State& state) {
-    PaperNetwork net(256);
+    Network net;
     const gradcon::Scorer scorer{net.model, net.params, net.policy};
     gradcon::ThreadPool threads(static_cast<std::size_t>(state.range(0)));
     std::vector workspaces(threads.workers(), scorer.workspace());
-    std::vector<double> score(256);
+    std::vector<double> score(Network::image_count);
     for (auto _ : state) gradcon::score_each(scorer, net.images, threads, std::span(workspaces), {.score = score});
-    state.SetItemsProcessed(state.iterations() * 256);
+    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(Network::image_count));
 }
 
 } // namespace

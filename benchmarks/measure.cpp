@@ -1,9 +1,13 @@
 // measure prepare FOLDER      writes the paper's network with a reference, images and their scores, for the peers
-// measure WHAT FOLDER [N]     prints one figure: score (images/s, N at once), score_threads (N threads), train
-// (images/s,
-//                             batches of 64), train_threads, cosine, cosine_eigen, cosine_xtensor, read (GB/s over two
-//                             streams of N floats), peak (GFLOP/s)
-#include <gradcon/gradcon.hpp>
+// measure WHAT [N]            prints one figure:
+//   score (images/s, N at once), score_threads (N threads), latency (us, one image of bytes),
+//   train (images/s, batches of 64), train_first_order, train_threads (N threads),
+//   cosine, cosine_eigen, cosine_xtensor, read (GB/s over two streams of N floats), peak (GFLOP/s of multiply-add),
+//   size, channels, depth (us an image of N x N pixels, of 32 x 32 with N channels, through N layers of 32 x 32 x 32),
+//   memory (MB resident at most after N images)
+// measure layers              prints, a line each, what the layers of scoring cost: name, us, GFLOP/s of useful work
+#include "network.hpp"
+
 #include <gradcon/io/model_file.hpp>
 
 #include <Eigen/Core>
@@ -15,45 +19,15 @@
 #include <xtensor/xmath.hpp>
 #endif
 
-#include <chrono>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 
 namespace {
-
-constexpr std::size_t image_count = 128;
-
-struct Network {
-    using Model = decltype(gradcon::models::paper_cae(1));
-
-    Model model = gradcon::models::paper_cae(1);
-    gradcon::Rng rng{1};
-    Model::Params<float> params = model.init<float>(rng);
-    gradcon::GradCon<decltype(params.decoder)> policy{params.decoder, {}};
-    gradcon::Adam<Model::Params<float>> adam{params, {}};
-    gradcon::Tensor<float, 4> images = gradcon::Tensor<float, 4>(std::array<std::size_t, 4>{image_count, 28, 28, 1});
-
-    Network() {
-        for (float& pixel : images) pixel = static_cast<float>(gradcon::uniform(rng, 0, 1));
-        gradcon::TrainingWorkspace<Model, float> workspace(params);
-        gradcon::SerialExecutor serial;
-        for (int step = 0; step < 20; ++step)
-            gradcon::train_step<Model, float>(model, params, policy, adam, images, workspace, serial);
-    }
-};
-
-/// Calls work() for about a second, after a warm-up. @return calls per second
-template <class Work>
-double rate(Work&& work) {
-    using Clock = std::chrono::steady_clock;
-    const auto seconds = [start = Clock::now()] { return std::chrono::duration<double>(Clock::now() - start).count(); };
-    while (seconds() < 0.2) work();
-    const double begin = seconds();
-    std::size_t calls = 0;
-    for (; seconds() < begin + 1; ++calls) work();
-    return static_cast<double>(calls) / (seconds() - begin);
-}
 
 void prepare(const std::filesystem::path& folder) {
     Network net;
@@ -66,9 +40,10 @@ void prepare(const std::filesystem::path& folder) {
     };
     using gradcon::io::DType;
     const std::vector<gradcon::io::TensorToWrite> tensors{
-        tensor("x", DType::f32, {image_count, 1, 28, 28}, std::span<const float>(net.images.data(), net.images.size())),
-        tensor("score", DType::f64, {image_count}, std::span<const double>(scores.score)),
-        tensor("cosine", DType::f64, {image_count, 4}, std::span<const double>(scores.cosine))};
+        tensor("x", DType::f32, {Network::image_count, 1, 28, 28},
+               std::span<const float>(net.images.data(), net.images.size())),
+        tensor("score", DType::f64, {Network::image_count}, std::span<const double>(scores.score)),
+        tensor("cosine", DType::f64, {Network::image_count, 4}, std::span<const double>(scores.cosine))};
     gradcon::io::replace_file(folder / "images.safetensors", gradcon::io::serialize_safetensors(tensors, {}));
 }
 
@@ -83,12 +58,22 @@ double score(std::size_t batch, std::size_t thread_count) {
     return static_cast<double>(batch) * rate([&] {
                gradcon::score_each(scorer, images.slice(first, batch), threads, std::span(workspaces),
                                    {.score = scores});
-               first = first + 2 * batch <= image_count ? first + batch : 0;
+               first = first + 2 * batch <= Network::image_count ? first + batch : 0;
            });
 }
 
-double train(std::size_t thread_count) {
+double latency() {
     Network net;
+    const gradcon::Scorer scorer{net.model, net.params, net.policy};
+    auto workspace = scorer.workspace();
+    const std::vector<std::uint8_t> pixels(28 * 28, 100);
+    const gradcon::Batch<std::uint8_t> image(pixels.data(), {1, 28, 28, 1});
+    double score = 0;
+    return 1e6 / rate([&] { scorer.score(image, 0, workspace, {.score = {&score, 1}}); });
+}
+
+double train(std::size_t thread_count, const gradcon::GradConOptions& options = {}) {
+    Network net(options);
     gradcon::ThreadPool threads(thread_count);
     gradcon::TrainingWorkspace<Network::Model, float> workspace(net.params);
     const auto batch = gradcon::Batch<float>(net.images).slice(0, 64);
@@ -96,6 +81,87 @@ double train(std::size_t thread_count) {
                gradcon::train_step<Network::Model, float>(net.model, net.params, net.policy, net.adam, batch, workspace,
                                                           threads);
            });
+}
+
+/// Scores `samples` random images, one after the other, through a network for their size. @return us an image
+double cost(const gradcon::models::CaeOptions& options, double seconds) {
+    const auto model = gradcon::models::cae(options);
+    gradcon::Rng rng(1);
+    const auto params = model.init<float>(rng);
+    gradcon::GradCon policy{params.decoder, {}};
+    policy.update(params.decoder);
+    const gradcon::Scorer scorer{model, params, policy};
+    auto workspace = scorer.workspace();
+    gradcon::Tensor<float, 4> image(std::array{std::size_t{1}, options.height, options.width, options.channels});
+    for (float& pixel : image) pixel = static_cast<float>(gradcon::uniform(rng, 0, 1));
+    double score = 0;
+    return 1e6 / rate(
+                     [&] {
+                         scorer.score(gradcon::Batch<float>(image), 0, workspace, {.score = {&score, 1}});
+                     },
+                     seconds);
+}
+
+double memory(std::size_t images) {
+    Network net;
+    const gradcon::Scorer scorer{net.model, net.params, net.policy};
+    auto workspace = scorer.workspace();
+    double score = 0;
+    for (std::size_t i = 0; i < images; ++i)
+        scorer.score(gradcon::Batch<float>(net.images).slice(i % Network::image_count, 1), 0, workspace,
+                     {.score = {&score, 1}});
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+void layers() {
+    using namespace gradcon::kernels;
+    struct Layer {
+        const char* name;
+        Index large, a, small, b, padding;
+    };
+    constexpr Layer encoder[]{{"conv1", 28, 1, 15, 32, 2},
+                              {"conv2", 15, 32, 8, 32, 2},
+                              {"conv3", 8, 32, 5, 64, 2},
+                              {"conv4", 5, 64, 3, 64, 2}};
+    constexpr Layer decoder[]{
+        {"T1", 4, 64, 3, 64, 2}, {"T2", 8, 32, 4, 64, 1}, {"T3", 14, 32, 8, 32, 2}, {"T4", 28, 1, 14, 32, 1}};
+    gradcon::Rng rng(1);
+    const auto images = [&](Index size, Index channels) {
+        const auto n = static_cast<std::size_t>(size), c = static_cast<std::size_t>(channels);
+        gradcon::Tensor<float, 4> batch(std::array{std::size_t{1}, n, n, c});
+        for (float& value : batch) value = static_cast<float>(gradcon::uniform(rng, -1, 1));
+        return batch;
+    };
+    const auto measure = [&](const Layer& layer, bool decodes, bool wants_dx) {
+        auto large = images(layer.large, layer.a), small = images(layer.small, layer.b);
+        const auto large_in = large, small_in = small;
+        std::vector<float> weight(static_cast<std::size_t>(16 * layer.a * layer.b), 0.01F);
+        const Window window{4, 2, layer.padding};
+        Packed<float> packed;
+        pack(window, layer.a, layer.b, weight.data(), packed);
+        Scratch<float> scratch;
+        double products = 0;
+        for_each_tap(window, {layer.large, layer.large, layer.a}, {layer.small, layer.small, layer.b},
+                     [&](Index, Index, Index) { products += static_cast<double>(layer.a * layer.b); });
+        const auto report = [&](const char* pass, auto&& work) {
+            const double seconds = 1 / rate(work, 0.2);
+            std::printf("%s %s,%.2f,%.1f\n", layer.name, pass, seconds * 1e6, 2e-9 * products / seconds);
+        };
+        const Product<float> from_large{packed, large_in}, from_small{packed, small_in};
+        const auto gathering = [&] { gather<float>(window, {&from_large, 1}, {}, small, scratch.values); };
+        if (!decodes) return report("forward", gathering);
+        report("forward", [&] { scatter<float>(window, {&from_small, 1}, {}, large, scratch.values); });
+        const ImagePair<float> pair{large_in, small_in};
+        report("weight gradient, reduced", [&] {
+            DotWithReference<float> reduction(weight.data());
+            outer_product<float>(window, {&pair, 1}, reduction, scratch);
+        });
+        if (wants_dx) report("input gradient", gathering);
+    };
+    for (const Layer& layer : encoder) measure(layer, false, false);
+    for (const Layer& layer : decoder) measure(layer, true, &layer != decoder);
 }
 
 /// GB/s of a kernel over two streams of n floats.
@@ -143,40 +209,51 @@ double read_both(std::span<const float> a, std::span<const float> b) {
     return double{sum[0]};
 }
 
+/// Independent chains of multiply-adds, as many as leave registers for the factors.
 double peak() {
     using V = gradcon::simd::Vector<float>;
-    V sums[16] = {}, factor = V{} + 0.999F;
-    for (int i = 0; i < 16; ++i) sums[i] += static_cast<float>(i); // distinct, so that they are not computed once
-    constexpr int rounds = 1 << 16;
+    constexpr int chains = 12, rounds = 1 << 16;
+    V sums[chains] = {}, factor = V{} + 0.999F;
+    for (int i = 0; i < chains; ++i) sums[i] += static_cast<float>(i); // distinct, so that they are not computed once
     volatile float sink = 0;
     const double calls = rate([&] {
+        V local[chains];
+        std::copy(sums, sums + chains, local);
         for (int round = 0; round < rounds; ++round) {
 #pragma GCC unroll 16
-            for (auto& sum : sums) sum = sum * factor + factor;
+            for (int i = 0; i < chains; ++i) local[i] = local[i] * factor + factor;
         }
         V total{};
-        for (const auto& sum : sums) total += sum;
+        for (const V& sum : local) total += sum;
         sink = total[0];
     });
-    return calls * rounds * 16 * gradcon::simd::lanes<float> * 2 * 1e-9;
+    return calls * rounds * chains * gradcon::simd::lanes<float> * 2 * 1e-9;
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    const std::string what = argc > 2 ? argv[1] : "";
-    const std::size_t n = argc > 3 ? std::stoul(argv[3]) : 1;
-    if (what == "prepare") return prepare(argv[2]), 0;
+    const std::string what = argc > 1 ? argv[1] : "";
+    if (what == "prepare" && argc > 2) return prepare(argv[2]), 0;
+    if (what == "layers") return layers(), 0;
+    const std::size_t n = argc > 2 ? std::stoul(argv[2]) : 1;
     double figure = 0;
     if (what == "score") figure = score(n, 1);
-    else if (what == "score_threads") figure = score(image_count, n);
+    else if (what == "score_threads") figure = score(Network::image_count, n);
+    else if (what == "latency") figure = latency();
     else if (what == "train") figure = train(1);
+    else if (what == "train_first_order") figure = train(1, {.alpha = 0});
     else if (what == "train_threads") figure = train(n);
     else if (what == "cosine") figure = bandwidth(n, ours);
     else if (what == "cosine_eigen") figure = bandwidth(n, eigen);
     else if (what == "cosine_xtensor") figure = bandwidth(n, xtensor);
     else if (what == "read") figure = bandwidth(n, read_both);
     else if (what == "peak") figure = peak();
+    else if (what == "size") figure = cost({.height = n, .width = n}, 0.5);
+    else if (what == "channels") figure = cost({.height = 32, .width = 32, .channels = n}, 0.5);
+    else if (what == "depth")
+        figure = cost({.height = 32, .width = 32, .widths = std::vector<std::size_t>(n, 32)}, 0.5);
+    else if (what == "memory") figure = memory(n);
     else return std::fputs("measure: see the head of measure.cpp\n", stderr), 1;
     std::printf("%.6g\n", figure);
 }
