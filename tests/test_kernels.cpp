@@ -156,6 +156,36 @@ TEST_SUITE("kernels") {
         CHECK(kernels::exp(2.0) == std::exp(2.0));
     }
 
+    TEST_CASE_TEMPLATE("sigmoid of a row: each element's bits as alone, and right to 4 roundings", T, float, double) {
+        Rng rng(7);
+        for (const std::size_t n : {0U, 1U, 3U, 16U, 37U}) {
+            auto x = random_values<T>(n, rng, -20, 20);
+            if (n > 2) x[2] = std::numeric_limits<T>::quiet_NaN();
+            Guarded<T> y(n);
+            kernels::sigmoid(x.data(), y.values.data(), n);
+            CHECK(y.intact());
+            for (std::size_t i = 0; i < n; ++i) {
+                if (i == 2) {
+                    CHECK(std::isnan(y.values[i]) == std::isnan(x[i]));
+                    continue;
+                }
+                T alone{};
+                kernels::sigmoid(x.data() + i, &alone, 1);
+                const double exact = 1 / (1 + std::exp(-double{x[i]}));
+                CHECK(alone == y.values[i]);
+                CHECK(std::abs(double{alone} - exact) <= 4 * double{std::numeric_limits<T>::epsilon()} * exact);
+            }
+        }
+    }
+
+    TEST_CASE_TEMPLATE("the square root of a vector is that of its lanes", T, float, double) {
+        simd::Vector<T> v{};
+        for (int i = 0; i < simd::lanes<T>; ++i) v[i] = static_cast<T>(i) / 3;
+        const auto root = simd::sqrt(v);
+        for (int i = 0; i < simd::lanes<T>; ++i) CHECK(root[i] == std::sqrt(v[i]));
+        CHECK(simd::sqrt(T{2}) == std::sqrt(T{2}));
+    }
+
     TEST_CASE("is_finite looks at the bits") {
         CHECK(is_finite(0));
         CHECK(is_finite(-1.7e308));

@@ -37,16 +37,14 @@ double cosine(const A& a, const B& b) {
 }
 
 /// y += alpha * x
+template <class T>
+void axpy(double alpha, std::span<const T> x, std::span<T> y) {
+    const T factor = static_cast<T>(alpha);
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] += factor * x[i];
+}
 template <TensorTree X, TensorTree Y>
 void axpy(double alpha, const X& x, Y& y) {
-    for_each_tensor(
-        [&](auto& to, const auto& from) {
-            const auto a = elements(from);
-            const auto b = elements(to);
-            const auto factor = static_cast<element_t<decltype(to)>>(alpha);
-            for (std::size_t i = 0; i < b.size(); ++i) b[i] += factor * a[i];
-        },
-        y, x);
+    for_each_tensor([&](auto& to, const auto& from) { axpy(alpha, elements(from), elements(to)); }, y, x);
 }
 
 /// Every element of the tree becomes `value`.

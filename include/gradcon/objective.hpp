@@ -35,10 +35,22 @@ void for_each_block(Workspace& workspace, const P& like, Batch<T> images, Execut
     });
 }
 
-/// sum += factor * branch of every block's gradient, blocks in index order
+/// sum += factor * branch of every block's gradient, blocks in index order for each element. The threads share the
+/// elements, not the blocks, so their number does not show in the bits.
 template <class Workspace, class Tree, class Branch>
-void add_blocks(Workspace& workspace, std::size_t samples, double factor, Tree& sum, Branch&& branch) {
-    for (std::size_t b = 0; b * block_samples < samples; ++b) axpy(factor, branch(workspace.blocks[b].gradient), sum);
+void add_blocks(Workspace& workspace, std::size_t samples, double factor, Tree& sum, Executor& executor,
+                Branch&& branch) {
+    constexpr std::size_t parts = 16;
+    executor.run(parts, [&](std::size_t part, std::size_t) {
+        for (std::size_t b = 0; b * block_samples < samples; ++b)
+            for_each_tensor(
+                [&](auto& to, const auto& from) {
+                    const std::size_t size = elements(to).size(), first = size * part / parts,
+                                      count = size * (part + 1) / parts - first;
+                    axpy(factor, elements(from).subspan(first, count), elements(to).subspan(first, count));
+                },
+                sum, branch(workspace.blocks[b].gradient));
+    });
 }
 
 /// Forward through the autoencoder and backward through the decoder: L, and dL/dphi in
@@ -63,7 +75,7 @@ double reconstruct(const Model& model, const params_t<Model, T>& params, Batch<T
         squared_error += workspace.blocks[b].squared_error;
     fill(workspace.reconstruction_gradient, 0);
     add_blocks(
-        workspace, images.samples(), 1, workspace.reconstruction_gradient,
+        workspace, images.samples(), 1, workspace.reconstruction_gradient, executor,
         [](auto& gradient) -> auto& { return gradient.decoder; });
     return squared_error / static_cast<double>(elements);
 }
@@ -122,11 +134,13 @@ Losses objective(const Model& model, const params_t<Model, T>& params, const Pol
     });
     fill(workspace.gradient.encoder, 0);
     detail::add_blocks(
-        workspace, images.samples(), 1, workspace.gradient.encoder, [](auto& g) -> auto& { return g.encoder; });
+        workspace, images.samples(), 1, workspace.gradient.encoder, executor,
+        [](auto& g) -> auto& { return g.encoder; });
     copy(workspace.reconstruction_gradient, workspace.gradient.decoder);
     if (second_order)
         detail::add_blocks(
-            workspace, images.samples(), alpha, workspace.gradient.decoder, [](auto& g) -> auto& { return g.decoder; });
+            workspace, images.samples(), alpha, workspace.gradient.decoder, executor,
+            [](auto& g) -> auto& { return g.decoder; });
     return losses;
 }
 

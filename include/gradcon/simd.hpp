@@ -15,8 +15,16 @@
 #define GRADCON_INSTRUCTION_SET scalar
 #endif
 
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::simd {
 
@@ -71,6 +79,33 @@ template <class V>
 #else
     return v;
 #endif
+}
+
+/// The square root of each lane. One instruction, where std::sqrt in a loop minds errno and stays scalar.
+template <class V>
+[[gnu::always_inline]] inline V sqrt(V v) {
+    if constexpr (std::is_floating_point_v<V>) {
+        return std::sqrt(v);
+    } else {
+        constexpr bool single = std::is_same_v<std::remove_cvref_t<decltype(v[0])>, float>;
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+        if constexpr (sizeof(V) == 64 && single) return std::bit_cast<V>(_mm512_sqrt_ps(std::bit_cast<__m512>(v)));
+        if constexpr (sizeof(V) == 64 && !single) return std::bit_cast<V>(_mm512_sqrt_pd(std::bit_cast<__m512d>(v)));
+#endif
+#if defined(__AVX__)
+        if constexpr (sizeof(V) == 32 && single) return std::bit_cast<V>(_mm256_sqrt_ps(std::bit_cast<__m256>(v)));
+        if constexpr (sizeof(V) == 32 && !single) return std::bit_cast<V>(_mm256_sqrt_pd(std::bit_cast<__m256d>(v)));
+#endif
+#if defined(__SSE2__)
+        if constexpr (sizeof(V) == 16 && single) return std::bit_cast<V>(_mm_sqrt_ps(std::bit_cast<__m128>(v)));
+        if constexpr (sizeof(V) == 16 && !single) return std::bit_cast<V>(_mm_sqrt_pd(std::bit_cast<__m128d>(v)));
+#elif defined(__aarch64__)
+        if constexpr (sizeof(V) == 16 && single) return std::bit_cast<V>(vsqrtq_f32(std::bit_cast<float32x4_t>(v)));
+        if constexpr (sizeof(V) == 16 && !single) return std::bit_cast<V>(vsqrtq_f64(std::bit_cast<float64x2_t>(v)));
+#endif
+        for (std::size_t i = 0; i < sizeof(V) / sizeof(v[0]); ++i) v[i] = std::sqrt(v[i]);
+        return v;
+    }
 }
 
 /// Sums vectors lane by lane in double.

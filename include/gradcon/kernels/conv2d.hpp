@@ -122,6 +122,7 @@ void gather_wide(const Window& window, std::span<const Product<T>> products, con
     const Index k = window.kernel, stride = window.stride, row = l.width * l.channels, small_row = s.width * s.channels;
     const auto all = terms(products, &Packed<T>::gather);
     const auto used = std::span(all).first(products.size());
+    const Columns columns(l.width, l.channels, -window.padding, stride, k);
     for (Index sample = 0; sample < static_cast<Index>(small.samples()); ++sample)
         for_each_channel_tile<T>(s.channels, [&](Index first, auto vectors, auto lanes) {
             const Index weight = first * k * k * l.channels;
@@ -130,10 +131,9 @@ void gather_wide(const Window& window, std::span<const Product<T>> products, con
                     const Index top = oy * stride - window.padding;
                     const Index from = std::max<Index>(0, -top), to = std::min(k, l.height - top);
                     gather_row<vectors, lanes, T>(
-                        s.width,
-                        {sample * l.size() + (top + from) * row, to - from, row, l.width, l.channels, -window.padding,
-                         stride, k, twin ? stride * row : 0},
-                        used, weight + from * k * l.channels * vectors * lanes,
+                        s.width, columns,
+                        {sample * l.size() + (top + from) * row, to - from, row, twin ? stride * row : 0}, used,
+                        weight + from * k * l.channels * vectors * lanes,
                         finish.at(small.data(), sample * s.size() + oy * small_row, first, s.channels, small_row));
                 });
         });
@@ -192,7 +192,7 @@ void gather_thin(const Window& window, std::span<const Product<T>> products, con
                 }
             for_each_channel_tile<T>(s.channels, [&](Index first, auto vectors, auto lanes) {
                 gather_row<vectors, lanes, T>(
-                    s.width, {0, 1, 0, s.width, taps, 0, 1, 1}, used, first * taps,
+                    s.width, {s.width, taps, 0, 1, 1}, {}, used, first * taps,
                     finish.at(small.data(), sample * s.size() + oy * s.width * s.channels, first, s.channels));
             });
         }
@@ -226,16 +226,17 @@ void scatter_phases(const Window& window, std::span<const Product<T>> products, 
                 for (Index rx = 0; rx < stride; ++rx) {
                     const Index taps_x = taps_of_phase(window, rx), px = first_of_phase(rx);
                     const Index run = taps_x * s.channels * vectors * lanes;
-                    const Index py = first_of_phase(ry), columns = (l.width - px + stride - 1) / stride;
+                    const Index py = first_of_phase(ry), positions = (l.width - px + stride - 1) / stride;
+                    const Columns columns(s.width, s.channels, (px + window.padding - rx) / stride - (taps_x - 1), 1,
+                                          taps_x);
                     const Index top = (py + window.padding - ry) / stride - (taps_y - 1); // what row 0 reads first
                     for_each_row((l.height - py + stride - 1) / stride, top, 1, taps_y, s.height,
-                                 has_twin<vectors>(columns), [&](Index r, bool twin) {
+                                 has_twin<vectors>(positions), [&](Index r, bool twin) {
                                      const Index from = std::max<Index>(0, -top - r);
                                      const Index to = std::min(taps_y, s.height - top - r);
                                      gather_row<vectors, lanes, T>(
-                                         columns,
-                                         {sample * s.size() + (top + r + from) * row_step, to - from, row_step, s.width,
-                                          s.channels, (px + window.padding - rx) / stride - (taps_x - 1), 1, taps_x,
+                                         positions, columns,
+                                         {sample * s.size() + (top + r + from) * row_step, to - from, row_step,
                                           twin ? row_step : 0},
                                          used, weight + from * run,
                                          finish.at(large.data(),
@@ -286,7 +287,7 @@ void scatter_thin(const Window& window, std::span<const Product<T>> products, co
             for (; ready <= last; ++ready)
                 for_each_channel_tile<T>(taps, [&](Index first, auto vectors, auto lanes) {
                     gather_row<vectors, lanes, T>(
-                        s.width, {sample * s.size() + ready * s.width * s.channels, 1, 0, s.width, s.channels, 0, 1, 1},
+                        s.width, {s.width, s.channels, 0, 1, 1}, {sample * s.size() + ready * s.width * s.channels},
                         used, first * s.channels,
                         {scratch.data() + ready % overlap * kept + first, taps, 0, nullptr, 1, nullptr});
                 });
@@ -330,6 +331,13 @@ struct Reach {
                                             : std::min(small, (large - 1 + window.padding - k) / window.stride + 1)) {}
 };
 
+/// How many positions of that many values fill three quarters of a first-level cache of 32 KB: every tile of a weight
+/// gradient reads them again.
+template <class T>
+std::size_t positions_in_cache(Index values) {
+    return std::max<std::size_t>(32, 24576 / (sizeof(T) * static_cast<std::size_t>(values)));
+}
+
 /// reduction(kernel x kernel x A x B), the sum over pairs, samples and positions of large * small: the adjoint in the
 /// weight. Many channels fill a tile tap by tap, and only where the tap lies inside the image. Of few, a row of taps is
 /// one run of inputs, in a copy with zero columns at its sides.
@@ -368,16 +376,20 @@ void outer_product(const Window& window, std::span<const ImagePair<T>> pairs, Re
                             *meeting++ = {a + ox * stride * l.channels, b + ox * s.channels};
                     }
             const Index weight = (ky * window.kernel + kx) * l.channels * s.channels;
-            for_each_channel_tile<T>(s.channels, [&](Index first, auto vectors, auto lanes) {
-                constexpr int v_count = decltype(vectors)::value, l_count = decltype(lanes)::value;
-                for_each_input_tile<v_count>(run, [&](Index input, auto inputs) {
-                    simd::Vector<T, l_count> sum[decltype(inputs)::value][v_count];
-                    outer_tile<decltype(inputs)::value, v_count>(std::span<const Meeting<T>>(scratch.meetings), input,
-                                                                 first, sum);
-                    reduction(weight + input * s.channels + first, s.channels, sum);
+            const std::span<const Meeting<T>> all(scratch.meetings);
+            const std::size_t part = Reduction::adds_up ? positions_in_cache<T>(run + s.channels) : all.size();
+            for (std::size_t done = 0; done < all.size(); done += part) {
+                const auto meetings = all.subspan(done, std::min(part, all.size() - done));
+                for_each_channel_tile<T>(s.channels, [&](Index first, auto vectors, auto lanes) {
+                    constexpr int v_count = decltype(vectors)::value, l_count = decltype(lanes)::value;
+                    for_each_input_tile<v_count>(run, [&](Index input, auto inputs) {
+                        simd::Vector<T, l_count> sum[decltype(inputs)::value][v_count];
+                        outer_tile<decltype(inputs)::value, v_count>(meetings, input, first, sum);
+                        reduction(weight + input * s.channels + first, s.channels, sum);
+                    });
+                    reduction.flush();
                 });
-                reduction.flush();
-            });
+            }
         }
     }
 }

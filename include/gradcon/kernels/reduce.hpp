@@ -8,7 +8,7 @@
 
 // What becomes of a weight gradient's tile while it is still in registers. A reduction is called as
 // reduction(offset, step, tile): tile[i][v] holds the elements of the gradient from offset + i * step + v * lanes on.
-// Each element comes once.
+// Each element comes once; or in parts, if the reduction adds_up.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
 
 /// What scoring asks of one parameter tensor of one sample: nothing if `reference` is null; else <reference, gradient>
@@ -22,6 +22,7 @@ struct Reduction {
 /// gradient += tile: the batch gradient of training.
 template <class T>
 struct AddTo {
+    static constexpr bool adds_up = true;
     T* gradient;
 
     template <int Inputs, int Vectors, class V>
@@ -42,6 +43,7 @@ struct AddTo {
 template <class T>
 class DotWithReference {
   public:
+    static constexpr bool adds_up = false;
     explicit DotWithReference(const T* reference) : reference_(reference) {}
 
     /// Four sums of each kind, so that the additions of a tile do not wait for one another.

@@ -157,11 +157,23 @@ template <int Rows, int Positions, int Vectors, int Lanes, class T>
 template <int Vectors>
 inline constexpr int most_positions = simd::vector_registers >= 32 ? (Vectors == 4 ? 6 : 8) : (Vectors == 2 ? 6 : 8);
 
-/// The image rows that a row of output positions reads: `rows` of them from `offset` on, `row_step` apart, each `width`
-/// columns of `channels` values. Position p reads `taps` columns from origin + p * stride on; those outside the image
-/// are zero. `twin_step` leads to what the next row of positions reads through the same taps; 0: there is none.
-struct ImageRows {
-    Index offset, rows, row_step, width, channels, origin, stride, taps, twin_step = 0;
+/// What a row of output positions reads of image rows of `width` columns of `channels` values: position p reads `taps`
+/// columns from origin + p * stride on; those outside the image are zero.
+struct Columns {
+    Index width, channels, origin, stride, taps;
+    Index room, left,
+        right; // room of the first position on the right; the positions that jut out: below left, from right
+
+    Columns(Index image_width, Index image_channels, Index first, Index step, Index count)
+        : width(image_width), channels(image_channels), origin(first), stride(step), taps(count),
+          room(width - taps - origin), left(origin < 0 ? (stride - 1 - origin) / stride : 0),
+          right(room < 0 ? 0 : room / stride + 1) {}
+};
+
+/// The image rows it reads: `count` from `offset` on, `step` apart. `twin_step` leads to what the next row of positions
+/// reads through the same taps; 0: there is none.
+struct Rows {
+    Index offset = 0, count = 1, step = 0, twin_step = 0;
 };
 
 /// Calls f(Constant<n>) for 1 <= n <= Most.
@@ -184,44 +196,41 @@ constexpr bool has_twin(Index positions) {
 /// gather_tile over a row of `positions`, divided into tiles of nearly equal length. A tile may have one position that
 /// juts out of the image on either side, for which its loops leave taps out; others that do come singly.
 template <int Vectors, int Lanes, class T>
-void gather_row(Index positions, ImageRows in, std::span<const Term<T>> terms, Index weight_offset,
-                const Outputs<T>& out) {
-    if (in.rows <= 0 || in.taps == 0) in = {0, 0, 0, positions, 0, 0, 1, 1, in.twin_step};
-    const bool twin = in.twin_step != 0;
-    const Index most = most_positions<Vectors> / (twin ? 2 : 1);
-    const Index room = in.width - in.taps - in.origin;
-    const Index left = in.origin < 0 ? (in.stride - 1 - in.origin) / in.stride : 0; // positions that jut out there
-    const Index right = room < 0 ? 0 : room / in.stride + 1;                        // the first that does here
-    const Index end = std::min(right + 1, positions);
+void gather_row(Index positions, const Columns& in, const Rows& rows, std::span<const Term<T>> terms,
+                Index weight_offset, const Outputs<T>& out) {
+    constexpr int most = most_positions<Vectors>;
+    const bool twin = rows.twin_step != 0;
+    const auto missing = [&](Index columns) { return std::clamp<Index>(columns, 0, in.taps); };
+    const Index end = std::min(in.right + 1, positions);
     for (Index first = 0, length = 1; first < positions; first += length) {
-        const auto missing = [&](Index columns) { return std::clamp<Index>(columns, 0, in.taps); };
         const Index missing_left = missing(-(in.origin + first * in.stride));
         Index missing_right = 0;
         const auto fits = [&](Index n) {
-            missing_right = missing((first + n - 1) * in.stride - room);
+            missing_right = missing((first + n - 1) * in.stride - in.room);
             return n == 1 || missing_left + missing_right <= in.taps;
         };
         length = 1;
-        if (left <= right && first + 1 >= left && first < end) {
-            const Index tiles = (end - first + most - 1) / most;
-            length = (end - first + tiles - 1) / tiles;
+        if (in.left <= in.right && first + 1 >= in.left && first < end) {
+            const Index rest = end - first,
+                        tiles = twin ? (rest + most / 2 - 1) / (most / 2) : (rest + most - 1) / most;
+            length = tiles == 1 ? rest : (rest + tiles - 1) / tiles;
         }
         if (!fits(length)) fits(length = 1);
-        const Runs runs{in.offset + (in.origin + first * in.stride) * in.channels,
+        const Runs runs{rows.offset + (in.origin + first * in.stride) * in.channels,
                         weight_offset,
-                        in.rows,
+                        std::max<Index>(0, rows.count),
                         in.taps * in.channels,
-                        in.row_step,
+                        rows.step,
                         in.stride * in.channels,
                         missing_left * in.channels,
                         std::min(missing_right, in.taps - missing_left) * in.channels,
-                        in.twin_step};
+                        rows.twin_step};
         if (twin)
-            with_constant<most_positions<Vectors> / 2>(length, [&](auto n) {
+            with_constant<most / 2>(length, [&](auto n) {
                 gather_tile<2, decltype(n)::value, Vectors, Lanes>(terms, runs, out.from(first));
             });
         else
-            with_constant<most_positions<Vectors>>(length, [&](auto n) {
+            with_constant<most>(length, [&](auto n) {
                 gather_tile<1, decltype(n)::value, Vectors, Lanes>(terms, runs, out.from(first));
             });
     }

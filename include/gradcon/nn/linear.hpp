@@ -83,7 +83,7 @@ class Linear : public Bilinear<Linear> {
                     out = static_cast<Index>(y.sample_size());
         const auto all = kernels::terms(products, weight);
         kernels::for_each_channel_tile<T>(out, [&](Index first, auto vectors, auto lanes) {
-            kernels::gather_row<vectors, lanes, T>(samples, {0, 1, 0, samples, in, 0, 1, 1},
+            kernels::gather_row<vectors, lanes, T>(samples, {samples, in, 0, 1, 1}, {},
                                                    std::span(all).first(products.size()), first * in,
                                                    finish.at(y.data(), 0, first, out));
         });

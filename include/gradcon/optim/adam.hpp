@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gradcon/algebra.hpp"
+#include "gradcon/simd.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -51,11 +52,17 @@ class Adam {
             [&](auto& p, const auto& gradient, auto& first, auto& second) {
                 T *to = p.data(), *m = first.data(), *v = second.data();
                 const T* d = gradient.data();
-                for (std::size_t i = 0, n = p.size(); i < n; ++i) {
-                    m[i] = b1 * m[i] + c1 * d[i];
-                    v[i] = b2 * v[i] + c2 * d[i] * d[i];
-                    to[i] -= rate * m[i] / (std::sqrt(v[i]) * correction + epsilon);
-                }
+                const auto move = [&]<class V>(std::size_t i, V descent) {
+                    const V mean = b1 * simd::load<V>(m + i) + c1 * descent;
+                    const V square = b2 * simd::load<V>(v + i) + c2 * descent * descent;
+                    simd::store(m + i, mean);
+                    simd::store(v + i, square);
+                    simd::store(to + i,
+                                simd::load<V>(to + i) - rate * mean / (simd::sqrt(square) * correction + epsilon));
+                };
+                std::size_t i = 0;
+                for (; i + simd::lanes<T> <= p.size(); i += simd::lanes<T>) move(i, simd::load<simd::Vector<T>>(d + i));
+                for (; i < p.size(); ++i) move(i, d[i]);
             },
             params, g, first_, second_);
     }
