@@ -1,0 +1,135 @@
+#pragma once
+
+#include "gradcon/kernels/image_map.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+// The image maps where the large image has fewer channels than a vector has lanes (a camera's one or three): taps take
+// the place of channels.
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+
+/// Scatter to fewer channels than a vector has lanes puts the TAPS in the lanes: see scatter_thin.
+template <class T>
+bool is_thin(Index large_channels) {
+    return large_channels < simd::lanes<T>;
+}
+
+/// to[i] = from[i], or += unless `fresh`, for `count` pieces of `run` values.
+template <class T>
+void add_strided(const T* from, Index from_step, Index count, Index run, T* to, Index to_step, bool fresh) {
+    constexpr int group = std::min(4, simd::lanes<T>);
+    using V = simd::Vector<T, group>;
+    for (; count > 0; --count, from += from_step, to += to_step) {
+        Index i = 0;
+        for (; i + group <= run; i += group) {
+            const V v = simd::load<V>(from + i);
+            simd::store(to + i, fresh ? v : simd::load<V>(to + i) + v);
+        }
+        for (; i < run; ++i) to[i] = fresh ? from[i] : to[i] + from[i];
+    }
+}
+
+/// gather of images with so few channels that a row of taps is hardly worth a loop: each position's window is copied
+/// together first, with zeros for what lies outside the image.
+template <class T>
+void gather_thin(const Window& window, std::span<const Product<T>> products, const Finish<T>& finish,
+                 TensorView<T, 4> small, AlignedVector<T>& scratch) {
+    const Extent s = extent(small), l = extent(products[0].images);
+    const Index k = window.kernel, run = k * l.channels, taps = k * run, windows = s.width * taps;
+    const Index row = l.width * l.channels;
+    scratch.resize(products.size() * static_cast<std::size_t>(windows));
+    auto all = terms(products, &Packed<T>::gather);
+    for (std::size_t i = 0; i < products.size(); ++i) all[i].values = scratch.data() + static_cast<Index>(i) * windows;
+    const auto used = std::span<const Term<T>>(all).first(products.size());
+    const Index step = window.stride * l.channels;
+    const Index from = std::min(s.width, (window.padding + window.stride - 1) / window.stride); // wholly inside: from
+    const Index room = l.width + window.padding - k;                                            // here to there
+    const Index to = std::max(from, room < 0 ? 0 : std::min(s.width, room / window.stride + 1));
+    const auto copy_window_row = [&](const T* image_row, Index ox, T* windows_row) {
+        for (Index j = 0, x = ox * step - window.padding * l.channels; j < run; ++j, ++x)
+            windows_row[ox * taps + j] = x >= 0 && x < row ? image_row[x] : T{};
+    };
+    for (Index sample = 0; sample < static_cast<Index>(small.samples()); ++sample)
+        for (Index oy = 0; oy < s.height; ++oy) {
+            for (std::size_t i = 0; i < products.size(); ++i)
+                for (Index ky = 0; ky < k; ++ky) {
+                    const Index iy = oy * window.stride - window.padding + ky;
+                    T* copy = scratch.data() + static_cast<Index>(i) * windows + ky * run;
+                    if (iy < 0 || iy >= l.height) {
+                        for (Index ox = 0; ox < s.width; ++ox) std::fill_n(copy + ox * taps, run, T{});
+                        continue;
+                    }
+                    const T* image_row = products[i].images.data() + sample * l.size() + iy * row;
+                    for (Index ox = 0; ox < from; ++ox) copy_window_row(image_row, ox, copy);
+                    add_strided(image_row + from * step - window.padding * l.channels, step, to - from, run,
+                                copy + from * taps, taps, true);
+                    for (Index ox = to; ox < s.width; ++ox) copy_window_row(image_row, ox, copy);
+                }
+            for_each_channel_tile<T>(s.channels, [&](Index first, auto vectors, auto lanes) {
+                gather_row<vectors, lanes, T>(
+                    s.width, {s.width, taps, 0, 1, 1}, {}, used, first * taps,
+                    finish.at(small.data(), sample * s.size() + oy * s.width * s.channels, first, s.channels));
+            });
+        }
+}
+
+/// out = finish(bias + the sum of `count` strips)
+template <class T>
+void add_strips(const T* bias, const T* strips, Index strip, Index count, Index row, const Outputs<T>& out) {
+    const auto add = [&]<class V>(Index i, V sum) {
+        for (Index o = 0; o < count; ++o) sum += simd::load<V>(strips + o * strip + i);
+        if (out.slope != 1) sum = gated(sum, out.gate ? simd::load<V>(out.gate + i) : sum, out.slope);
+        simd::store(out.values + i, sum);
+    };
+    Index i = 0;
+    for (; i + simd::lanes<T> <= row; i += simd::lanes<T>) add(i, simd::load<simd::Vector<T>>(bias + i));
+    for (; i < row; ++i) add(i, bias[i]);
+}
+
+/// scatter to fewer channels than a vector has lanes: all taps of one small position fill the lanes. What the positions
+/// of a small row give is kept for the large rows that it reaches. Neighbouring positions overlap there, every
+/// `overlap`-th does not: so each large row is put together in as many strips, which are written once and then summed.
+template <class T>
+void scatter_thin(const Window& window, std::span<const Product<T>> products, const Finish<T>& finish,
+                  TensorView<T, 4> large, AlignedVector<T>& scratch) {
+    const Extent s = extent(products[0].images), l = extent(large);
+    const Index k = window.kernel, stride = window.stride, run = k * l.channels, taps = k * run;
+    const Index overlap = (k + stride - 1) / stride, row = l.width * l.channels, left = window.padding * l.channels;
+    const Index strip = std::max(((s.width - 1) * stride + k) * l.channels, left + row), kept = s.width * taps;
+    const auto all = terms(products, &Packed<T>::scatter);
+    const auto used = std::span(all).first(products.size());
+    scratch.resize(static_cast<std::size_t>(overlap * (kept + strip) + row));
+    T* const strips = scratch.data() + overlap * kept;
+    T* const bias = strips + overlap * strip;
+    for (Index i = 0; i < row; ++i) bias[i] = finish.bias ? finish.bias[i % l.channels] : T{};
+    for (Index sample = 0; sample < static_cast<Index>(large.samples()); ++sample) {
+        std::fill(strips, strips + overlap * strip, T{}); // gaps between the positions of a strip stay so
+        Index ready = 0;                                  // small rows whose products have been made
+        for (Index y = 0; y < l.height; ++y) {
+            const Index lowest = std::max<Index>(0, (y + window.padding - k + stride) / stride);
+            const Index last = std::min((y + window.padding) / stride, s.height - 1);
+            for (; ready <= last; ++ready)
+                for_each_channel_tile<T>(taps, [&](Index first, auto vectors, auto lanes) {
+                    gather_row<vectors, lanes, T>(
+                        s.width, {s.width, s.channels, 0, 1, 1}, {sample * s.size() + ready * s.width * s.channels},
+                        used, first * s.channels,
+                        {scratch.data() + ready % overlap * kept + first, taps, 0, nullptr, 1, nullptr});
+                });
+            for (Index iy = lowest; iy <= last; ++iy) {
+                const T* products_of_row =
+                    scratch.data() + iy % overlap * kept + (y + window.padding - iy * stride) * run;
+                for (Index o = 0; o < overlap; ++o)
+                    add_strided(products_of_row + o * taps, overlap * taps, (s.width - o + overlap - 1) / overlap, run,
+                                strips + o * (strip + stride * l.channels), overlap * stride * l.channels,
+                                iy == lowest);
+            }
+            if (lowest > last) std::fill(strips, strips + overlap * strip, T{});
+            add_strips(bias, strips + left, strip, overlap, row,
+                       finish.at(large.data(), sample * l.size() + y * row, 0, 1));
+        }
+    }
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
