@@ -10,33 +10,19 @@
 // the image.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
 
-/// Which other row of positions shares a row's tiles: see Runs.
-enum class Twin { none, next_row, next_sample };
-
-inline Index twin_step(Twin twin, Index row, Index sample) {
-    return twin == Twin::none ? 0 : twin == Twin::next_row ? row : sample;
-}
-
-/// Calls f(sample, row, twin) for `rows` rows of one sample or two. Where tiles may have twins, a row goes with the
-/// same row of the second sample; without one, with the next row if both reach the same taps of the image's `height`
-/// rows. Row r reads `taps` of them from origin + r * stride on.
+/// Calls f(row, whether the next row comes with it) for rows first, first + 1, ...: two that reach the same taps of the
+/// image's `height` rows go together where they may. Row r reads `taps` of them from origin + r * stride on.
 template <class F>
-void for_each_row(Index sample, Index samples, Index rows, Index origin, Index stride, Index taps, Index height,
-                  bool twins, F&& f) {
-    if (twins && samples == 2) {
-        for (Index r = 0; r < rows; ++r) f(sample, r, Twin::next_sample);
-        return;
-    }
+void for_each_row(Index rows, Index origin, Index stride, Index taps, Index height, bool twins, F&& f) {
     const auto inside = [&](Index r) {
         const Index top = origin + r * stride;
         return r < rows && top >= 0 && top + taps <= height;
     };
-    for (const Index end = sample + samples; sample < end; ++sample)
-        for (Index r = 0; r < rows; ++r) {
-            const bool twin = twins && inside(r) && inside(r + 1);
-            f(sample, r, twin ? Twin::next_row : Twin::none);
-            r += twin;
-        }
+    for (Index r = 0; r < rows; ++r) {
+        const bool twin = twins && inside(r) && inside(r + 1);
+        f(r, twin);
+        r += twin;
+    }
 }
 
 /// gather of images with many channels, whose rows of taps are read where they are.
@@ -48,22 +34,19 @@ void gather_wide(const Window& window, std::span<const Product<T>> products, con
     const auto all = terms(products, &Packed<T>::gather);
     const auto used = std::span(all).first(products.size());
     const Columns columns(l.width, l.channels, -window.padding, stride, k);
-    const auto samples = static_cast<Index>(small.samples());
-    for (Index n = 0; n < samples; n += 2)
+    for (Index sample = 0; sample < static_cast<Index>(small.samples()); ++sample)
         for_each_channel_tile<T>(s.channels, [&](Index first, auto vectors, auto lanes) {
             const Index weight = first * k * k * l.channels;
-            for_each_row(n, std::min<Index>(2, samples - n), s.height, -window.padding, stride, k, l.height,
-                         has_twin<vectors>(s.width), [&](Index sample, Index oy, Twin twin) {
-                             const Index top = oy * stride - window.padding;
-                             const Index from = std::max<Index>(0, -top), to = std::min(k, l.height - top);
-                             gather_row<vectors, lanes, T>(s.width, columns,
-                                                           {sample * l.size() + (top + from) * row, to - from, row,
-                                                            twin_step(twin, stride * row, l.size())},
-                                                           used, weight + from * k * l.channels * vectors * lanes,
-                                                           finish.at(small.data(), sample * s.size() + oy * small_row,
-                                                                     first, s.channels,
-                                                                     twin_step(twin, small_row, s.size())));
-                         });
+            for_each_row(
+                s.height, -window.padding, stride, k, l.height, has_twin<vectors>(s.width), [&](Index oy, bool twin) {
+                    const Index top = oy * stride - window.padding;
+                    const Index from = std::max<Index>(0, -top), to = std::min(k, l.height - top);
+                    gather_row<vectors, lanes, T>(
+                        s.width, columns,
+                        {sample * l.size() + (top + from) * row, to - from, row, twin ? stride * row : 0}, used,
+                        weight + from * k * l.channels * vectors * lanes,
+                        finish.at(small.data(), sample * s.size() + oy * small_row, first, s.channels, small_row));
+                });
         });
 }
 
@@ -77,8 +60,7 @@ void scatter_wide(const Window& window, std::span<const Product<T>> products, co
     const auto all = terms(products, &Packed<T>::scatter);
     const auto used = std::span(all).first(products.size());
     const auto first_of_phase = [&](Index r) { return (r - window.padding % stride + stride) % stride; };
-    const auto samples = static_cast<Index>(large.samples());
-    for (Index n = 0; n < samples; n += 2)
+    for (Index sample = 0; sample < static_cast<Index>(large.samples()); ++sample)
         for_each_channel_tile<T>(l.channels, [&](Index first, auto vectors, auto lanes) {
             Index weight = first * window.kernel * window.kernel * s.channels;
             for (Index ry = 0; ry < stride; ++ry) {
@@ -90,19 +72,18 @@ void scatter_wide(const Window& window, std::span<const Product<T>> products, co
                     const Columns columns(s.width, s.channels, (px + window.padding - rx) / stride - (taps_x - 1), 1,
                                           taps_x);
                     const Index top = (py + window.padding - ry) / stride - (taps_y - 1); // what row 0 reads first
-                    for_each_row(n, std::min<Index>(2, samples - n), (l.height - py + stride - 1) / stride, top, 1,
-                                 taps_y, s.height, has_twin<vectors>(positions), [&](Index sample, Index r, Twin twin) {
+                    for_each_row((l.height - py + stride - 1) / stride, top, 1, taps_y, s.height,
+                                 has_twin<vectors>(positions), [&](Index r, bool twin) {
                                      const Index from = std::max<Index>(0, -top - r);
                                      const Index to = std::min(taps_y, s.height - top - r);
                                      gather_row<vectors, lanes, T>(
                                          positions, columns,
                                          {sample * s.size() + (top + r + from) * row_step, to - from, row_step,
-                                          twin_step(twin, row_step, s.size())},
+                                          twin ? row_step : 0},
                                          used, weight + from * run,
                                          finish.at(large.data(),
                                                    sample * l.size() + ((py + r * stride) * l.width + px) * l.channels,
-                                                   first, stride * l.channels,
-                                                   twin_step(twin, stride * l.width * l.channels, l.size())));
+                                                   first, stride * l.channels, stride * l.width * l.channels));
                                  });
                     weight += taps_y * run;
                 }
