@@ -48,7 +48,7 @@ template <class T>
 void sigmoid(const T* x, T* y, std::size_t n) {
     if constexpr (std::is_same_v<T, float>) {
         constexpr std::size_t lanes = simd::lanes<float>;
-        const auto of = [](simd::Vector<float> v) { return 1.0F / (1.0F + exp<simd::lanes<float>>(-v)); };
+        const auto of = [](simd::Vector<float> v) { return simd::reciprocal(1.0F + exp<simd::lanes<float>>(-v)); };
         std::size_t i = 0;
         for (; i + lanes <= n; i += lanes) simd::store(y + i, of(simd::load<simd::Vector<float>>(x + i)));
         float last[lanes] = {};
