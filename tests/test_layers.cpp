@@ -231,6 +231,15 @@ TEST_SUITE("layers") {
                 return all;
             };
             const auto a = run(fused), b = run(apart);
+            decltype(fused)::Cache<double> cache;
+            Rng rng(8);
+            decltype(fused)::Packed<double> packed;
+            pack(fused, fused.init<double>(rng), packed);
+            fused.forward(packed, Batch<double>(random_images<double>(shape, rng)), cache);
+            CHECK(std::get<1>(cache.layers).forward_fused == (slope >= 0)); // that it was fused at all
+            CHECK(std::get<1>(cache.layers).backward_fused == (slope >= 0));
+            CHECK(!std::get<5>(cache.layers).forward_fused); // Flatten stands before it
+            CHECK(!std::get<7>(cache.layers).backward_fused);
             REQUIRE(a.size() == b.size());
             for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::abs(a[i] - b[i]) <= 1e-12 * (1 + std::abs(b[i])));
         }

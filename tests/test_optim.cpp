@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 using namespace gradcon;
 using Tree = std::vector<std::vector<double>>;
 
@@ -23,6 +25,20 @@ TEST_SUITE("optim") {
         adam.set_learning_rate(0);
         adam.step(p, Tree{{1.0, 1.0}});
         CHECK(p[0][1] == -2.0);
+    }
+
+    TEST_CASE_TEMPLATE("Adam moves every element of a long tensor by the same formula", T, float, double) {
+        Rng rng(3);
+        for (const std::size_t n : {1U, 8U, 37U, 64U}) { // whole vectors, and a rest
+            std::vector<std::vector<T>> p{random_values<T>(n, rng)}, first = p, g{random_values<T>(n, rng)};
+            Adam adam{p, {.learning_rate = 0.1}};
+            adam.step(p, g);
+            for (std::size_t i = 0; i < n; ++i) { // from zero moments, corrected: m = g, v = g^2
+                const double d = double{g[0][i]};
+                const double expected = double{first[0][i]} - 0.1 * d / (std::abs(d) + 1e-8);
+                CHECK(std::abs(double{p[0][i]} - expected) <= 8 * double{std::numeric_limits<T>::epsilon()});
+            }
+        }
     }
 
     TEST_CASE("SGD with momentum follows its formulas") {

@@ -155,6 +155,9 @@ Scorer(const Model&, const Params&, const Policy&) -> Scorer<Model, scalar_t<Par
 template <class Model, class T, class Images>
 void score_each(const Scorer<Model, T>& scorer, const Images& images, Executor& executor,
                 std::span<ScoringWorkspace<Model, T>> workspaces, const ScoreOutput& out) {
+    static_assert(
+        std::is_convertible_v<const Images&, Batch<T>> || std::is_convertible_v<const Images&, Batch<std::uint8_t>>,
+        "score_each takes images of the scorer's scalar type, or of std::uint8_t: N x height x width x channels");
     using Pixel = std::conditional_t<std::is_convertible_v<const Images&, Batch<T>>, T, std::uint8_t>;
     const Batch<Pixel> pixels(images);
     const std::size_t samples = pixels.samples();

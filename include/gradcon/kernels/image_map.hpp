@@ -6,7 +6,6 @@
 #include <array>
 #include <cstddef>
 #include <span>
-#include <vector>
 
 // What the image maps of a convolution take: products to sum, how to finish the sum, and room to work in.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
@@ -16,6 +15,12 @@ template <class T>
 struct Packed {
     AlignedVector<T> gather, scatter;
 };
+
+/// Whether the large image has fewer channels than a vector has lanes: taps then do what channels do otherwise.
+template <class T>
+bool is_thin(Index large_channels) {
+    return large_channels < simd::lanes<T>;
+}
 
 /// Images and the packed weights that a map applies to them.
 template <class T>
@@ -35,13 +40,6 @@ struct Finish {
         return {values + offset + channel,    step,  twin_step,
                 bias ? bias + channel : bias, slope, gate ? gate + offset + channel : gate};
     }
-};
-
-/// What the maps write on the way; it grows to what the largest of them needs.
-template <class T>
-struct Scratch {
-    AlignedVector<T> values;
-    std::vector<Meeting<T>> meetings;
 };
 
 /// A map sums as many products as this at most.

@@ -6,24 +6,69 @@
 #include <array>
 #include <cstddef>
 #include <span>
+#include <vector>
 
-// The weight gradient of a convolution: the adjoint in the weight, tile by tile through a reduction.
+// The weight gradient of a convolution: the adjoint in the weight, tile by tile through a reduction. Its inner loop,
+// `outer_tile`, keeps a tile of the gradient (inputs x channels) in registers.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+
+/// Two positions that meet in a weight gradient.
+template <class T>
+struct Meeting {
+    const T* a;
+    const T* b;
+};
+
+/// sum[i][v] = sum over meetings of a[input + i] * b[channel + v * lanes ...], for `Inputs` consecutive inputs and
+/// Vectors * Lanes channels. A list of positions, whatever their order in memory, makes one long loop of many short
+/// ones.
+template <int Inputs, int Vectors, class V, class T>
+[[gnu::always_inline]] inline void outer_tile(std::span<const Meeting<T>> meetings, Index input, Index channel,
+                                              V (&sum)[Inputs][Vectors]) {
+    constexpr int lanes = sizeof(V) / sizeof(T);
+    V total[Inputs][Vectors] = {};
+    const Meeting<T>* __restrict meeting = meetings.data();
+    const auto count = static_cast<Index>(meetings.size());
+#pragma GCC unroll 4
+    for (Index m = 0; m < count; ++m) {
+        const T* __restrict a = meeting[m].a + input;
+        const T* __restrict b = meeting[m].b + channel;
+        V w[Vectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) w[v] = simd::load<V>(b + v * lanes);
+#pragma GCC unroll 8
+        for (int i = 0; i < Inputs; ++i)
+#pragma GCC unroll 4
+            for (int v = 0; v < Vectors; ++v) total[i][v] += w[v] * a[i];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < Inputs; ++i)
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) sum[i][v] = total[i][v];
+}
+
+/// Calls f(first, Constant<n>) for consecutive ranges of as many inputs as the registers hold sums for, then 4, 2, 1.
+template <int Vectors, class F>
+void for_each_input_tile(Index inputs, F&& f) {
+    constexpr int most = simd::vector_registers >= 32 ? (Vectors <= 2 ? 8 : 4) : Vectors == 1 ? 8 : 6;
+    Index first = 0;
+    for (; inputs - first >= most; first += most) f(first, Constant<most>{});
+    for (; inputs - first >= 4; first += 4) f(first, Constant<4>{});
+    for (; inputs - first >= 2; first += 2) f(first, Constant<2>{});
+    for (; inputs > first; ++first) f(first, Constant<1>{});
+}
+
+/// What a layer's maps write on the way; it grows to what the largest of them needs.
+template <class T>
+struct Scratch {
+    AlignedVector<T> values;
+    std::vector<Meeting<T>> meetings;
+};
 
 /// Large and small images whose positions meet in the weight gradient.
 template <class T>
 struct ImagePair {
     Batch<T> large, small;
-};
-
-/// The small coordinates, from first to one past the last, whose tap `k` lies inside a large image.
-struct Reach {
-    Index from, to;
-    Reach(Index first, Index end) : from(first), to(end) {}
-    Reach(const Window& window, Index k, Index large, Index small)
-        : from(std::max<Index>(0, (window.padding - k + window.stride - 1) / window.stride)),
-          to(large - 1 + window.padding < k ? 0
-                                            : std::min(small, (large - 1 + window.padding - k) / window.stride + 1)) {}
 };
 
 /// How many positions of that many values fill three quarters of a first-level cache of 32 KB: every tile of a weight
@@ -42,7 +87,7 @@ void outer_product(const Window& window, std::span<const ImagePair<T>> pairs, Re
                    Scratch<T>& scratch) {
     const Extent s = extent(pairs[0].small), l = extent(pairs[0].large);
     const Index samples = static_cast<Index>(pairs[0].small.samples()), stride = window.stride;
-    const bool thin = l.channels < 8;
+    const bool thin = is_thin<T>(l.channels);
     const Index pitch = thin ? padded_width(window, l.width, s.width) : l.width;
     const Index row = pitch * l.channels, image = l.height * row;
     if (thin) scratch.values.resize(pairs.size() * static_cast<std::size_t>(samples * image));

@@ -10,12 +10,6 @@
 // the place of channels.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
 
-/// Scatter to fewer channels than a vector has lanes puts the TAPS in the lanes: see scatter_thin.
-template <class T>
-bool is_thin(Index large_channels) {
-    return large_channels < simd::lanes<T>;
-}
-
 /// to[i] = from[i], or += unless `fresh`, for `count` pieces of `run` values.
 template <class T>
 void add_strided(const T* from, Index from_step, Index count, Index run, T* to, Index to_step, bool fresh) {
@@ -44,9 +38,8 @@ void gather_thin(const Window& window, std::span<const Product<T>> products, con
     for (std::size_t i = 0; i < products.size(); ++i) all[i].values = scratch.data() + static_cast<Index>(i) * windows;
     const auto used = std::span<const Term<T>>(all).first(products.size());
     const Index step = window.stride * l.channels;
-    const Index from = std::min(s.width, (window.padding + window.stride - 1) / window.stride); // wholly inside: from
-    const Index room = l.width + window.padding - k;                                            // here to there
-    const Index to = std::max(from, room < 0 ? 0 : std::min(s.width, room / window.stride + 1));
+    const Index from = std::min(s.width, Reach(window, 0, l.width, s.width).from); // wholly inside: from here to there
+    const Index to = std::max(from, Reach(window, k - 1, l.width, s.width).to);
     const auto copy_window_row = [&](const T* image_row, Index ox, T* windows_row) {
         for (Index j = 0, x = ox * step - window.padding * l.channels; j < run; ++j, ++x)
             windows_row[ox * taps + j] = x >= 0 && x < row ? image_row[x] : T{};

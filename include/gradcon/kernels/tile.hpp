@@ -7,10 +7,9 @@
 #include <span>
 #include <type_traits>
 
-// The two inner loops of the library: every forward and backward pass is `gather_tile`, every weight gradient is
-// `outer_tile`. Both keep a tile of results (positions x channels, or inputs x channels) in registers while they run
-// over everything that contributes to it; so nothing is unfolded in memory, and each result is summed in one fixed
-// order that depends on no tile size: a sample's bits are the same alone and in a batch.
+// The inner loop of every forward and backward pass: `gather_tile` keeps a tile of results (positions x channels) in
+// registers while it runs over everything that contributes to it, so nothing is unfolded in memory. Convolutions cut
+// each sample into tiles by itself: its bits are the same alone and in a batch.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
 
 using Index = std::ptrdiff_t;
@@ -73,20 +72,20 @@ template <class V, class T>
     return gate > T{} ? v : slope == 0 ? V{} : v * slope;
 }
 
+/// The results of a tile, so far.
+template <class V, int Rows, int Positions, int Vectors>
+struct Sums {
+    V at[Rows][Positions][Vectors];
+};
+
 /// sum[r][p] += value * weight over `count` consecutive values of the positions First <= p < Last of each row. What it
 /// adds to is a local copy, and loops are unrolled by four with indices, not running pointers: so that the compilers
 /// keep all sums in registers (clang) and no chain waits for the loop (g++: 60 against 92 % of the peak).
 template <int First, int Last, int Lanes, class V, class T, int Rows, int Positions, int Vectors>
 [[gnu::always_inline]] inline void accumulate(const T* __restrict x, Index count, const Runs& in,
-                                              const T* __restrict weight, V (&sum)[Rows][Positions][Vectors]) {
+                                              const T* __restrict weight, Sums<V, Rows, Positions, Vectors>& sums) {
     const Index position_step = in.position_step, twin_step = in.twin_step;
-    V total[Rows][Positions][Vectors];
-#pragma GCC unroll 2
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-        for (int p = 0; p < Positions; ++p)
-#pragma GCC unroll 4
-            for (int v = 0; v < Vectors; ++v) total[r][p][v] = sum[r][p][v];
+    Sums<V, Rows, Positions, Vectors> total = sums;
 #pragma GCC unroll 4
     for (Index k = 0; k < count; ++k) {
         V w[Vectors];
@@ -97,14 +96,9 @@ template <int First, int Last, int Lanes, class V, class T, int Rows, int Positi
 #pragma GCC unroll 8
             for (int p = First; p < Last; ++p)
 #pragma GCC unroll 4
-                for (int v = 0; v < Vectors; ++v) total[r][p][v] += w[v] * x[r * twin_step + p * position_step + k];
+                for (int v = 0; v < Vectors; ++v) total.at[r][p][v] += w[v] * x[r * twin_step + p * position_step + k];
     }
-#pragma GCC unroll 2
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-        for (int p = 0; p < Positions; ++p)
-#pragma GCC unroll 4
-            for (int v = 0; v < Vectors; ++v) sum[r][p][v] = total[r][p][v];
+    sums = total;
 }
 
 /// out[row][position][channel] = finish(bias + sum over terms and runs of value[row][position] * weight[channel])
@@ -113,23 +107,23 @@ template <int Rows, int Positions, int Vectors, int Lanes, class T>
 [[gnu::noinline]] void gather_tile(std::span<const Term<T>> terms, const Runs& in, const Outputs<T>& outputs) {
     const Outputs<T> out = outputs; // a copy that no store can reach
     using V = simd::Vector<T, Lanes>;
-    V sum[Rows][Positions][Vectors];
+    Sums<V, Rows, Positions, Vectors> sums;
 #pragma GCC unroll 2
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
         for (int p = 0; p < Positions; ++p)
 #pragma GCC unroll 4
-            for (int v = 0; v < Vectors; ++v) sum[r][p][v] = out.bias ? simd::load<V>(out.bias + v * Lanes) : V{};
+            for (int v = 0; v < Vectors; ++v) sums.at[r][p][v] = out.bias ? simd::load<V>(out.bias + v * Lanes) : V{};
     const Index left = in.missing_left, right = in.missing_right, middle = in.run - left - right;
     for (const Term<T>& term : terms) {
         const T* __restrict weight = term.weight + in.weight_offset;
         for (Index row = 0; row < in.rows; ++row, weight += in.run * Vectors * Lanes) {
             const T* __restrict x = term.values + (in.offset + row * in.row_step);
-            if (Positions > 1 && left > 0) accumulate<1, Positions, Lanes>(x, left, in, weight, sum);
-            accumulate<0, Positions, Lanes>(x + left, middle, in, weight + left * Vectors * Lanes, sum);
+            if (Positions > 1 && left > 0) accumulate<1, Positions, Lanes>(x, left, in, weight, sums);
+            accumulate<0, Positions, Lanes>(x + left, middle, in, weight + left * Vectors * Lanes, sums);
             if (Positions > 1 && right > 0)
                 accumulate<0, Positions - 1, Lanes>(x + left + middle, right, in,
-                                                    weight + (left + middle) * Vectors * Lanes, sum);
+                                                    weight + (left + middle) * Vectors * Lanes, sums);
         }
     }
     if (out.slope != 1) {
@@ -140,8 +134,8 @@ template <int Rows, int Positions, int Vectors, int Lanes, class T>
 #pragma GCC unroll 4
                 for (int v = 0; v < Vectors; ++v) {
                     const Index at = r * out.twin_step + p * out.step + v * Lanes;
-                    sum[r][p][v] =
-                        gated(sum[r][p][v], out.gate ? simd::load<V>(out.gate + at) : sum[r][p][v], out.slope);
+                    sums.at[r][p][v] =
+                        gated(sums.at[r][p][v], out.gate ? simd::load<V>(out.gate + at) : sums.at[r][p][v], out.slope);
                 }
     }
 #pragma GCC unroll 2
@@ -150,7 +144,7 @@ template <int Rows, int Positions, int Vectors, int Lanes, class T>
         for (int p = 0; p < Positions; ++p)
 #pragma GCC unroll 4
             for (int v = 0; v < Vectors; ++v)
-                simd::store(out.values + r * out.twin_step + p * out.step + v * Lanes, sum[r][p][v]);
+                simd::store(out.values + r * out.twin_step + p * out.step + v * Lanes, sums.at[r][p][v]);
 }
 
 /// As many positions as leave room for the weights in the vector registers.
@@ -161,8 +155,8 @@ inline constexpr int most_positions = simd::vector_registers >= 32 ? (Vectors ==
 /// columns from origin + p * stride on; those outside the image are zero.
 struct Columns {
     Index width, channels, origin, stride, taps;
-    Index room, left,
-        right; // room of the first position on the right; the positions that jut out: below left, from right
+    Index room;        // what the first position leaves on the right
+    Index left, right; // positions below left jut out on the left, those from right on on the right
 
     Columns(Index image_width, Index image_channels, Index first, Index step, Index count)
         : width(image_width), channels(image_channels), origin(first), stride(step), taps(count),
@@ -234,52 +228,6 @@ void gather_row(Index positions, const Columns& in, const Rows& rows, std::span<
                 gather_tile<1, decltype(n)::value, Vectors, Lanes>(terms, runs, out.from(first));
             });
     }
-}
-
-/// Two positions that meet in a weight gradient.
-template <class T>
-struct Meeting {
-    const T* a;
-    const T* b;
-};
-
-/// sum[i][v] = sum over meetings of a[input + i] * b[channel + v * lanes ...], for `Inputs` consecutive inputs and
-/// Vectors * Lanes channels. A list of positions, whatever their order in memory, makes one long loop of many short
-/// ones.
-template <int Inputs, int Vectors, class V, class T>
-[[gnu::always_inline]] inline void outer_tile(std::span<const Meeting<T>> meetings, Index input, Index channel,
-                                              V (&sum)[Inputs][Vectors]) {
-    constexpr int lanes = sizeof(V) / sizeof(T);
-    V total[Inputs][Vectors] = {};
-    const Meeting<T>* __restrict meeting = meetings.data();
-    const auto count = static_cast<Index>(meetings.size());
-#pragma GCC unroll 4
-    for (Index m = 0; m < count; ++m) {
-        const T* __restrict a = meeting[m].a + input;
-        const T* __restrict b = meeting[m].b + channel;
-        V w[Vectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) w[v] = simd::load<V>(b + v * lanes);
-#pragma GCC unroll 8
-        for (int i = 0; i < Inputs; ++i)
-#pragma GCC unroll 4
-            for (int v = 0; v < Vectors; ++v) total[i][v] += w[v] * a[i];
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < Inputs; ++i)
-#pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) sum[i][v] = total[i][v];
-}
-
-/// Calls f(first, Constant<n>) for consecutive ranges of as many inputs as the registers hold sums for, then 4, 2, 1.
-template <int Vectors, class F>
-void for_each_input_tile(Index inputs, F&& f) {
-    constexpr int most = simd::vector_registers >= 32 ? (Vectors <= 2 ? 8 : 4) : Vectors == 1 ? 8 : 6;
-    Index first = 0;
-    for (; inputs - first >= most; first += most) f(first, Constant<most>{});
-    for (; inputs - first >= 4; first += 4) f(first, Constant<4>{});
-    for (; inputs - first >= 2; first += 2) f(first, Constant<2>{});
-    for (; inputs > first; ++first) f(first, Constant<1>{});
 }
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels

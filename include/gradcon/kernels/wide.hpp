@@ -10,8 +10,8 @@
 // the image.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
 
-/// Calls f(row, whether the next row comes with it) for rows first, first + 1, ...: two that reach the same taps of the
-/// image's `height` rows go together where they may. Row r reads `taps` of them from origin + r * stride on.
+/// Calls f(row, whether the next row comes with it) until all `rows` have been: where tiles may have twins, two rows
+/// that reach the same taps go together. Row r reads `taps` of the image's `height` rows from origin + r * stride on.
 template <class F>
 void for_each_row(Index rows, Index origin, Index stride, Index taps, Index height, bool twins, F&& f) {
     const auto inside = [&](Index r) {

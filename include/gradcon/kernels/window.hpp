@@ -48,6 +48,16 @@ inline Index taps_of_phase(const Window& window, Index r) {
     return r < window.kernel ? (window.kernel - r + window.stride - 1) / window.stride : 0;
 }
 
+/// The small coordinates, from first to one past the last, whose tap `k` lies inside a large image.
+struct Reach {
+    Index from, to;
+    Reach(Index first, Index end) : from(first), to(end) {}
+    Reach(const Window& window, Index k, Index large, Index small)
+        : from(std::max<Index>(0, (window.padding - k + window.stride - 1) / window.stride)),
+          to(large - 1 + window.padding < k ? 0
+                                            : std::min(small, (large - 1 + window.padding - k) / window.stride + 1)) {}
+};
+
 /// The definition, tap by tap: what all three maps are tested against.
 /// @param f called as f(large offset, small offset, weight offset) for every pair of positions that a tap joins
 template <class F>
