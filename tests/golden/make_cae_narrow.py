@@ -4,6 +4,7 @@
     make_cae_narrow.py OUT            write the file
     make_cae_narrow.py --check FILE   compare FILE with a fresh run
     make_cae_narrow.py --replay FILE  run any CAE golden file from its own init.*, x and test.x, compare the rest
+    make_cae_narrow.py --noise SEED   what float32 alone does to the losses and gradients of that seed's run
 
 Needs PyTorch and numpy. Everything runs in double precision; inputs and initial parameters are float32 values.
 
@@ -36,7 +37,9 @@ STEPS, BATCH, SHORT_BATCH = 10, 5, 3
 BATCHES = 2  # distinct batches: ten would make a file of 670 KB
 TEST_IMAGES = 3
 STORED_GRADIENTS = (0, 1, STEPS - 1)
-SEED = 27  # few dead ReLUs, and a float32 run of it stays within 2e-6
+# The alignment is a sum of cosines that nearly cancel, so rounding shows in it, by seed, from 4e-7 to 4e-4 (--noise):
+# of 20..60 with living rectifiers this one shows it least, which leaves a fault the least to hide behind.
+SEED = 39
 
 DOWN_PADDING = {"down.0": 2, "down.2": 2, "down.4": 2, "down.6": 2}
 UP_PADDING = {"up.0": 2, "up.2": 1, "up.4": 2, "up.6": 1}
@@ -100,11 +103,11 @@ def score(params, refs, images):
             "test.score": -mses + BETA * cosines.mean(axis=1)}
 
 
-def run(inputs, steps, stored):
-    """inputs: init.*, x, test.x and perhaps batch_sizes, as arrays. Returns everything computed from them."""
-    double = {name: torch.from_numpy(value.astype(np.float64)) for name, value in inputs.items()}
-    init = {name[5:]: value for name, value in double.items() if name.startswith("init.")}
-    x = double["x"]
+def run(inputs, steps, stored, dtype=np.float64):
+    """inputs: init.*, x, test.x and perhaps batch_sizes, as arrays. Returns everything computed from them in dtype."""
+    tensors = {name: torch.from_numpy(value.astype(dtype)) for name, value in inputs.items()}
+    init = {name[5:]: value for name, value in tensors.items() if name.startswith("init.")}
+    x = tensors["x"]
     sizes = inputs.get("batch_sizes", np.full(steps, x.shape[1])).astype(int)
     batches = [x[s % len(x)][: sizes[s]] for s in range(steps)]
     losses, gradients, final, refs = train(init, batches)
@@ -117,7 +120,7 @@ def run(inputs, steps, stored):
     for step in stored:
         for name, value in gradients[step].items():
             out[f"step{step}.grad.{name}"] = value.numpy()
-    out.update(score(final, refs, double["test.x"]))
+    out.update(score(final, refs, tensors["test.x"]))
     return out
 
 
@@ -217,18 +220,42 @@ def replay(path):
     return compare({name: stored[name] for name in stored if name not in inputs}, computed, {"F32": 1e-4, "F64": 1e-5})
 
 
+def noise(seed, orders=6):
+    """Runs the seed in float32 with the images of a batch in several orders. The losses, and the gradients of the stored
+    steps (L2), relative to the run in double: the worst, as test_golden.cpp measures them."""
+    inputs = make_inputs(seed)
+    exact = run(inputs, STEPS, STORED_GRADIENTS)
+    loss = gradient = 0
+    for order in range(orders):
+        random = np.random.RandomState(order)
+        first = random.permutation(SHORT_BATCH)  # the short batch stays what it is
+        shuffled = np.concatenate([first, SHORT_BATCH + random.permutation(BATCH - SHORT_BATCH)])
+        found = run({**inputs, "x": inputs["x"][:, shuffled]}, STEPS, STORED_GRADIENTS, np.float32)
+        for name, value in exact.items():
+            error = np.abs(found[name] - value)
+            if name.endswith("_loss"):
+                loss = max(loss, (error[value != 0] / np.abs(value[value != 0])).max(initial=0))
+            elif name.startswith("step"):
+                gradient = max(gradient, np.linalg.norm(error) / np.linalg.norm(value))
+    print(f"seed {seed}: losses {loss:.1e}  gradients {gradient:.1e}")
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("out", nargs="?", help="file to write")
     action.add_argument("--check", metavar="FILE", help="compare FILE with a fresh run")
     action.add_argument("--replay", metavar="FILE", help="run FILE's own inputs, compare its results")
+    action.add_argument("--noise", metavar="SEED", type=int, help="what float32 alone does to the run of SEED")
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.check:
         return compare(load(args.check), make_tensors(), {"F32": 1e-6, "F64": 1e-12})
     if args.replay:
         return replay(args.replay)
+    if args.noise is not None:
+        return noise(args.noise)
     save(args.out, make_tensors())
     return 0
 
