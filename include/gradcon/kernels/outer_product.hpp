@@ -49,7 +49,7 @@ template <int Inputs, int Vectors, class V, class T>
 
 /// Calls f(first, Constant<n>) for consecutive ranges of as many inputs as the registers hold sums for, then 4, 2, 1.
 template <int Vectors, class F>
-void for_each_input_tile(Index inputs, F&& f) {
+[[gnu::always_inline]] inline void for_each_input_tile(Index inputs, F&& f) {
     constexpr int most = simd::vector_registers >= 32 ? (Vectors <= 2 ? 8 : 4) : Vectors == 1 ? 8 : 6;
     Index first = 0;
     for (; inputs - first >= most; first += most) f(first, Constant<most>{});
@@ -122,11 +122,12 @@ void outer_product(const Window& window, std::span<const ImagePair<T>> pairs, Re
                 const auto meetings = all.subspan(done, std::min(part, all.size() - done));
                 for_each_channel_tile<T>(s.channels, [&](Index first, auto vectors, auto lanes) {
                     constexpr int v_count = decltype(vectors)::value, l_count = decltype(lanes)::value;
-                    for_each_input_tile<v_count>(run, [&](Index input, auto inputs) {
-                        simd::Vector<T, l_count> sum[decltype(inputs)::value][v_count];
-                        outer_tile<decltype(inputs)::value, v_count>(meetings, input, first, sum);
-                        reduction(weight + input * s.channels + first, s.channels, sum);
-                    });
+                    for_each_input_tile<v_count>(
+                        run, [&](Index input, auto inputs) __attribute__((always_inline)) {
+                            simd::Vector<T, l_count> sum[decltype(inputs)::value][v_count];
+                            outer_tile<decltype(inputs)::value, v_count>(meetings, input, first, sum);
+                            reduction(weight + input * s.channels + first, s.channels, sum);
+                        });
                     reduction.flush();
                 });
             }

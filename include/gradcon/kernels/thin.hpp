@@ -14,58 +14,57 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
 template <class T>
 void add_strided(const T* from, Index from_step, Index count, Index run, T* to, Index to_step, bool fresh) {
     constexpr int group = std::min(4, simd::lanes<T>);
-    using V = simd::Vector<T, group>;
+    const auto add = [fresh]<class V>(T* target, V v) { simd::store(target, fresh ? v : simd::load<V>(target) + v); };
+    if (run == group) { // one channel, the most common kernel
+        for (; count > 0; --count, from += from_step, to += to_step) add(to, simd::load<simd::Vector<T, group>>(from));
+        return;
+    }
     for (; count > 0; --count, from += from_step, to += to_step) {
         Index i = 0;
-        for (; i + group <= run; i += group) {
-            const V v = simd::load<V>(from + i);
-            simd::store(to + i, fresh ? v : simd::load<V>(to + i) + v);
-        }
-        for (; i < run; ++i) to[i] = fresh ? from[i] : to[i] + from[i];
+        for (; i + group <= run; i += group) add(to + i, simd::load<simd::Vector<T, group>>(from + i));
+        for (; i < run; ++i) add(to + i, from[i]);
     }
 }
 
 /// gather of images with so few channels that a row of taps is hardly worth a loop: each position's window is copied
-/// together first, with zeros for what lies outside the image.
+/// together first, from an image with zeros around it. Then rows of positions follow one another without a gap, and as
+/// many as leave their windows in the first-level cache are cut into tiles together.
 template <class T>
 void gather_thin(const Window& window, std::span<const Product<T>> products, const Finish<T>& finish,
                  TensorView<T, 4> small, AlignedVector<T>& scratch) {
     const Extent s = extent(small), l = extent(products[0].images);
-    const Index k = window.kernel, run = k * l.channels, taps = k * run, windows = s.width * taps;
-    const Index row = l.width * l.channels;
-    scratch.resize(products.size() * static_cast<std::size_t>(windows));
+    const Index k = window.kernel, run = k * l.channels, taps = k * run, step = window.stride * l.channels;
+    const Index row = l.width * l.channels, padded_row = padded_width(window, l.width, s.width) * l.channels;
+    const Index padded = padded_width(window, l.height, s.height) * padded_row;
+    const Index rows = std::clamp<Index>(4096 / std::max<Index>(1, s.width * taps), 1, std::max<Index>(1, s.height)),
+                windows = rows * s.width * taps;
+    scratch.assign(products.size() * static_cast<std::size_t>(windows + padded), T{});
     auto all = terms(products, &Packed<T>::gather);
-    for (std::size_t i = 0; i < products.size(); ++i) all[i].values = scratch.data() + static_cast<Index>(i) * windows;
     const auto used = std::span<const Term<T>>(all).first(products.size());
-    const Index step = window.stride * l.channels;
-    const Index from = std::min(s.width, Reach(window, 0, l.width, s.width).from); // wholly inside: from here to there
-    const Index to = std::max(from, Reach(window, k - 1, l.width, s.width).to);
-    const auto copy_window_row = [&](const T* image_row, Index ox, T* windows_row) {
-        for (Index j = 0, x = ox * step - window.padding * l.channels; j < run; ++j, ++x)
-            windows_row[ox * taps + j] = x >= 0 && x < row ? image_row[x] : T{};
-    };
-    for (Index sample = 0; sample < static_cast<Index>(small.samples()); ++sample)
-        for (Index oy = 0; oy < s.height; ++oy) {
-            for (std::size_t i = 0; i < products.size(); ++i)
-                for (Index ky = 0; ky < k; ++ky) {
-                    const Index iy = oy * window.stride - window.padding + ky;
-                    T* copy = scratch.data() + static_cast<Index>(i) * windows + ky * run;
-                    if (iy < 0 || iy >= l.height) {
-                        for (Index ox = 0; ox < s.width; ++ox) std::fill_n(copy + ox * taps, run, T{});
-                        continue;
-                    }
-                    const T* image_row = products[i].images.data() + sample * l.size() + iy * row;
-                    for (Index ox = 0; ox < from; ++ox) copy_window_row(image_row, ox, copy);
-                    add_strided(image_row + from * step - window.padding * l.channels, step, to - from, run,
-                                copy + from * taps, taps, true);
-                    for (Index ox = to; ox < s.width; ++ox) copy_window_row(image_row, ox, copy);
-                }
+    for (Index sample = 0; sample < static_cast<Index>(small.samples()); ++sample) {
+        for (std::size_t i = 0; i < products.size(); ++i) {
+            T* const images = scratch.data() + static_cast<Index>(i) * (windows + padded);
+            all[i].values = images + padded;
+            const T* from = products[i].images.data() + sample * l.size();
+            T* to = images + window.padding * (padded_row + l.channels);
+            for (Index y = 0; y < l.height; ++y, from += row, to += padded_row) std::copy(from, from + row, to);
+        }
+        for (Index oy = 0; oy < s.height; oy += rows) {
+            const Index count = std::min(rows, s.height - oy);
+            for (std::size_t i = 0; i < products.size(); ++i) {
+                T* const images = scratch.data() + static_cast<Index>(i) * (windows + padded);
+                for (Index r = 0; r < count; ++r)
+                    for (Index ky = 0; ky < k; ++ky)
+                        add_strided(images + ((oy + r) * window.stride + ky) * padded_row, step, s.width, run,
+                                    images + padded + r * s.width * taps + ky * run, taps, true);
+            }
             for_each_channel_tile<T>(s.channels, [&](Index first, auto vectors, auto lanes) {
                 gather_row<vectors, lanes, T>(
-                    s.width, {s.width, taps, 0, 1, 1}, {}, used, first * taps,
+                    count * s.width, {count * s.width, taps, 0, 1, 1}, {}, used, first * taps,
                     finish.at(small.data(), sample * s.size() + oy * s.width * s.channels, first, s.channels));
             });
         }
+    }
 }
 
 /// out = finish(bias + the sum of `count` strips)

@@ -78,16 +78,18 @@ struct Sums {
     V at[Rows][Positions][Vectors];
 };
 
+/// How many sums of each element run side by side where a tile has that many elements: an addition takes four cycles
+/// and two start in each, so few elements alone would leave the core waiting.
+constexpr int chains(int elements) { return elements <= (simd::vector_registers >= 32 ? 8 : 6) ? 2 : 1; }
+
 /// sum[r][p] += value * weight over `count` consecutive values of the positions First <= p < Last of each row. What it
-/// adds to is a local copy, and loops are unrolled by four with indices, not running pointers: so that the compilers
-/// keep all sums in registers (clang) and no chain waits for the loop (g++: 60 against 92 % of the peak).
+/// adds to are local copies, and loops are unrolled with indices, not running pointers: so that the compilers keep all
+/// sums in registers (clang) and no chain waits for the loop (g++: 60 against 92 % of the peak).
 template <int First, int Last, int Lanes, class V, class T, int Rows, int Positions, int Vectors>
 [[gnu::always_inline]] inline void accumulate(const T* __restrict x, Index count, const Runs& in,
                                               const T* __restrict weight, Sums<V, Rows, Positions, Vectors>& sums) {
     const Index position_step = in.position_step, twin_step = in.twin_step;
-    Sums<V, Rows, Positions, Vectors> total = sums;
-#pragma GCC unroll 4
-    for (Index k = 0; k < count; ++k) {
+    const auto add = [=](Index k, Sums<V, Rows, Positions, Vectors> & total) __attribute__((always_inline)) {
         V w[Vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v) w[v] = simd::load<V>(weight + (k * Vectors + v) * Lanes);
@@ -97,6 +99,26 @@ template <int First, int Last, int Lanes, class V, class T, int Rows, int Positi
             for (int p = First; p < Last; ++p)
 #pragma GCC unroll 4
                 for (int v = 0; v < Vectors; ++v) total.at[r][p][v] += w[v] * x[r * twin_step + p * position_step + k];
+    };
+    Sums<V, Rows, Positions, Vectors> total = sums;
+    if constexpr (chains(Rows * (Last - First) * Vectors) == 2) {
+        Sums<V, Rows, Positions, Vectors> odd{};
+        Index k = 0;
+#pragma GCC unroll 2
+        for (; k + 2 <= count; k += 2) {
+            add(k, total);
+            add(k + 1, odd);
+        }
+        if (k < count) add(k, total);
+#pragma GCC unroll 2
+        for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+            for (int p = First; p < Last; ++p)
+#pragma GCC unroll 4
+                for (int v = 0; v < Vectors; ++v) total.at[r][p][v] += odd.at[r][p][v];
+    } else {
+#pragma GCC unroll 4
+        for (Index k = 0; k < count; ++k) add(k, total);
     }
     sums = total;
 }
