@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gradcon/kernels/tile.hpp"
+#include "gradcon/kernels/row.hpp"
 #include "gradcon/kernels/window.hpp"
 
 #include <array>

@@ -72,7 +72,10 @@ template <class T>
 void add_strips(const T* bias, const T* strips, Index strip, Index count, Index row, const Outputs<T>& out) {
     const auto add = [&]<class V>(Index i, V sum) {
         for (Index o = 0; o < count; ++o) sum += simd::load<V>(strips + o * strip + i);
-        if (out.slope != 1) sum = gated(sum, out.gate ? simd::load<V>(out.gate + i) : sum, out.slope);
+        if (out.slope != 1) {
+            const V gate = out.gate ? simd::load<V>(out.gate + i) : sum;
+            sum = gate > T{} ? sum : out.slope == 0 ? V{} : sum * out.slope;
+        }
         simd::store(out.values + i, sum);
     };
     Index i = 0;

@@ -66,21 +66,30 @@ struct Outputs {
     }
 };
 
-/// v * (gate > 0 ? 1 : slope)
-template <class V, class T>
-[[gnu::always_inline]] inline V gated(const V& v, const V& gate, T slope) {
-    return gate > T{} ? v : slope == 0 ? V{} : v * slope;
-}
-
 /// The results of a tile, so far.
 template <class V, int Rows, int Positions, int Vectors>
 struct Sums {
     V at[Rows][Positions][Vectors];
 };
 
-/// How many sums of each element run side by side where a tile has that many elements: an addition takes four cycles
-/// and two start in each, so few elements alone would leave the core waiting.
-constexpr int chains(int elements) { return elements <= (simd::vector_registers >= 32 ? 8 : 6) ? 2 : 1; }
+/// Calls f(row, position, vector), unrolled, for the positions First <= position < Last of each row.
+template <int Rows, int First, int Last, int Vectors, class F>
+[[gnu::always_inline]] inline void for_each_sum(F&& f) {
+#pragma GCC unroll 2
+    for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 8
+        for (int p = First; p < Last; ++p)
+#pragma GCC unroll 4
+            for (int v = 0; v < Vectors; ++v) f(r, p, v);
+}
+
+/// How many of a tile's sums are taken in two halves, which are added at last: an addition takes four cycles and two
+/// start in each, so with fewer than ten sums at work the core would wait. Limited by the registers that are left.
+/// @param active sums that a loop adds to  @param held sums of the whole tile
+constexpr int halved(int active, int held) {
+    const int left = (simd::vector_registers >= 32 ? 24 : 12) - held;
+    return active >= 10 || left < 0 ? 0 : std::min(active, left);
+}
 
 /// sum[r][p] += value * weight over `count` consecutive values of the positions First <= p < Last of each row. What it
 /// adds to are local copies, and loops are unrolled with indices, not running pointers: so that the compilers keep all
@@ -88,37 +97,34 @@ constexpr int chains(int elements) { return elements <= (simd::vector_registers 
 template <int First, int Last, int Lanes, class V, class T, int Rows, int Positions, int Vectors>
 [[gnu::always_inline]] inline void accumulate(const T* __restrict x, Index count, const Runs& in,
                                               const T* __restrict weight, Sums<V, Rows, Positions, Vectors>& sums) {
+    constexpr int halves = halved(Rows * (Last - First) * Vectors, Rows * Positions * Vectors);
     const Index position_step = in.position_step, twin_step = in.twin_step;
-    const auto add = [=](Index k, Sums<V, Rows, Positions, Vectors> & total) __attribute__((always_inline)) {
+    Sums<V, Rows, Positions, Vectors> total = sums;
+    V half[static_cast<std::size_t>(std::max(1, halves))] = {};
+    const auto number = [](int r, int p, int v) { return (r * (Last - First) + p - First) * Vectors + v; };
+    const auto add = [&](Index k, auto odd) __attribute__((always_inline)) {
         V w[Vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v) w[v] = simd::load<V>(weight + (k * Vectors + v) * Lanes);
-#pragma GCC unroll 2
-        for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-            for (int p = First; p < Last; ++p)
-#pragma GCC unroll 4
-                for (int v = 0; v < Vectors; ++v) total.at[r][p][v] += w[v] * x[r * twin_step + p * position_step + k];
+        for_each_sum<Rows, First, Last, Vectors>([&](int r, int p, int v) __attribute__((always_inline)) {
+            V& sum = odd && number(r, p, v) < halves ? half[number(r, p, v)] : total.at[r][p][v];
+            sum += w[v] * x[r * twin_step + p * position_step + k];
+        });
     };
-    Sums<V, Rows, Positions, Vectors> total = sums;
-    if constexpr (chains(Rows * (Last - First) * Vectors) == 2) {
-        Sums<V, Rows, Positions, Vectors> odd{};
+    if constexpr (halves > 0) {
         Index k = 0;
 #pragma GCC unroll 2
         for (; k + 2 <= count; k += 2) {
-            add(k, total);
-            add(k + 1, odd);
+            add(k, std::false_type{});
+            add(k + 1, std::true_type{});
         }
-        if (k < count) add(k, total);
-#pragma GCC unroll 2
-        for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-            for (int p = First; p < Last; ++p)
-#pragma GCC unroll 4
-                for (int v = 0; v < Vectors; ++v) total.at[r][p][v] += odd.at[r][p][v];
+        if (k < count) add(k, std::false_type{});
+        for_each_sum<Rows, First, Last, Vectors>([&](int r, int p, int v) __attribute__((always_inline)) {
+            if (number(r, p, v) < halves) total.at[r][p][v] += half[number(r, p, v)];
+        });
     } else {
 #pragma GCC unroll 4
-        for (Index k = 0; k < count; ++k) add(k, total);
+        for (Index k = 0; k < count; ++k) add(k, std::false_type{});
     }
     sums = total;
 }
@@ -130,12 +136,10 @@ template <int Rows, int Positions, int Vectors, int Lanes, class T>
     const Outputs<T> out = outputs; // a copy that no store can reach
     using V = simd::Vector<T, Lanes>;
     Sums<V, Rows, Positions, Vectors> sums;
-#pragma GCC unroll 2
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-        for (int p = 0; p < Positions; ++p)
-#pragma GCC unroll 4
-            for (int v = 0; v < Vectors; ++v) sums.at[r][p][v] = out.bias ? simd::load<V>(out.bias + v * Lanes) : V{};
+    const auto for_each = [](auto&& f) __attribute__((always_inline)) { for_each_sum<Rows, 0, Positions, Vectors>(f); };
+    for_each([&](int r, int p, int v) __attribute__((always_inline)) {
+        sums.at[r][p][v] = out.bias ? simd::load<V>(out.bias + v * Lanes) : V{};
+    });
     const Index left = in.missing_left, right = in.missing_right, middle = in.run - left - right;
     for (const Term<T>& term : terms) {
         const T* __restrict weight = term.weight + in.weight_offset;
@@ -148,108 +152,25 @@ template <int Rows, int Positions, int Vectors, int Lanes, class T>
                                                     weight + (left + middle) * Vectors * Lanes, sums);
         }
     }
-    if (out.slope != 1) {
-#pragma GCC unroll 2
-        for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-            for (int p = 0; p < Positions; ++p)
-#pragma GCC unroll 4
-                for (int v = 0; v < Vectors; ++v) {
-                    const Index at = r * out.twin_step + p * out.step + v * Lanes;
-                    sums.at[r][p][v] =
-                        gated(sums.at[r][p][v], out.gate ? simd::load<V>(out.gate + at) : sums.at[r][p][v], out.slope);
-                }
-    }
-#pragma GCC unroll 2
-    for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 8
-        for (int p = 0; p < Positions; ++p)
-#pragma GCC unroll 4
-            for (int v = 0; v < Vectors; ++v)
-                simd::store(out.values + r * out.twin_step + p * out.step + v * Lanes, sums.at[r][p][v]);
+    const auto offset = [&](int r, int p, int v) { return r * out.twin_step + p * out.step + v * Lanes; };
+    const auto rectify = [&](auto&& gate, auto&& leak) __attribute__((always_inline)) {
+        for_each([&](int r, int p, int v) __attribute__((always_inline)) {
+            V& sum = sums.at[r][p][v];
+            sum = gate(offset(r, p, v), sum) > T{} ? sum : leak(sum);
+        });
+    };
+    const auto itself = [](Index, const V& sum) { return sum; };
+    const auto gate = [&](Index at, const V&) { return simd::load<V>(out.gate + at); };
+    const auto nothing = [](const V&) { return V{}; };
+    const auto leak = [&](const V& sum) -> V { return sum * out.slope; };
+    if (out.slope == 0) out.gate ? rectify(gate, nothing) : rectify(itself, nothing);
+    else if (out.slope != 1) out.gate ? rectify(gate, leak) : rectify(itself, leak);
+    for_each([&](int r, int p, int v)
+                 __attribute__((always_inline)) { simd::store(out.values + offset(r, p, v), sums.at[r][p][v]); });
 }
 
 /// As many positions as leave room for the weights in the vector registers.
 template <int Vectors>
 inline constexpr int most_positions = simd::vector_registers >= 32 ? (Vectors == 4 ? 6 : 8) : (Vectors == 2 ? 6 : 8);
-
-/// What a row of output positions reads of image rows of `width` columns of `channels` values: position p reads `taps`
-/// columns from origin + p * stride on; those outside the image are zero.
-struct Columns {
-    Index width, channels, origin, stride, taps;
-    Index room;        // what the first position leaves on the right
-    Index left, right; // positions below left jut out on the left, those from right on on the right
-
-    Columns(Index image_width, Index image_channels, Index first, Index step, Index count)
-        : width(image_width), channels(image_channels), origin(first), stride(step), taps(count),
-          room(width - taps - origin), left(origin < 0 ? (stride - 1 - origin) / stride : 0),
-          right(room < 0 ? 0 : room / stride + 1) {}
-};
-
-/// The image rows it reads: `count` from `offset` on, `step` apart. `twin_step` leads to what the next row of positions
-/// reads through the same taps; 0: there is none.
-struct Rows {
-    Index offset = 0, count = 1, step = 0, twin_step = 0;
-};
-
-/// Calls f(Constant<n>) for 1 <= n <= Most.
-template <int Most, class F>
-void with_constant(Index n, F&& f) {
-    if constexpr (Most > 1)
-        if (n < Most) return with_constant<Most - 1>(n, f);
-    f(Constant<Most>{});
-}
-
-/// Whether a row of that many positions shares its tiles with a twin: where that makes fewer tiles of two rows, it
-/// fills them better, with more sums to hide the latency of an addition, and fewer weights are read.
-template <int Vectors>
-constexpr bool has_twin(Index positions) {
-    constexpr int most = most_positions<Vectors>;
-    const auto tiles = [&](Index length) { return (positions + length - 1) / length; };
-    return tiles(most / 2) < 2 * tiles(most);
-}
-
-/// gather_tile over a row of `positions`, divided into tiles of nearly equal length. A tile may have one position that
-/// juts out of the image on either side, for which its loops leave taps out; others that do come singly.
-template <int Vectors, int Lanes, class T>
-void gather_row(Index positions, const Columns& in, const Rows& rows, std::span<const Term<T>> terms,
-                Index weight_offset, const Outputs<T>& out) {
-    constexpr int most = most_positions<Vectors>;
-    const bool twin = rows.twin_step != 0;
-    const auto missing = [&](Index columns) { return std::clamp<Index>(columns, 0, in.taps); };
-    const Index end = std::min(in.right + 1, positions);
-    for (Index first = 0, length = 1; first < positions; first += length) {
-        const Index missing_left = missing(-(in.origin + first * in.stride));
-        Index missing_right = 0;
-        const auto fits = [&](Index n) {
-            missing_right = missing((first + n - 1) * in.stride - in.room);
-            return n == 1 || missing_left + missing_right <= in.taps;
-        };
-        length = 1;
-        if (in.left <= in.right && first + 1 >= in.left && first < end) {
-            const Index rest = end - first,
-                        tiles = twin ? (rest + most / 2 - 1) / (most / 2) : (rest + most - 1) / most;
-            length = tiles == 1 ? rest : (rest + tiles - 1) / tiles;
-        }
-        if (!fits(length)) fits(length = 1);
-        const Runs runs{rows.offset + (in.origin + first * in.stride) * in.channels,
-                        weight_offset,
-                        std::max<Index>(0, rows.count),
-                        in.taps * in.channels,
-                        rows.step,
-                        in.stride * in.channels,
-                        missing_left * in.channels,
-                        std::min(missing_right, in.taps - missing_left) * in.channels,
-                        rows.twin_step};
-        if (twin)
-            with_constant<most / 2>(length, [&](auto n) {
-                gather_tile<2, decltype(n)::value, Vectors, Lanes>(terms, runs, out.from(first));
-            });
-        else
-            with_constant<most>(length, [&](auto n) {
-                gather_tile<1, decltype(n)::value, Vectors, Lanes>(terms, runs, out.from(first));
-            });
-    }
-}
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
