@@ -264,12 +264,17 @@ TEST_SUITE("kernels") {
             const auto reference = random_values<T>(c.weight.size(), rng);
             kernels::DotWithReference<T> reduce(reference.data());
             kernels::outer_product<T>(c.window, pair, reduce, scratch);
-            double dot = 0, squares = 0, scale = 1;
+            kernels::WeightedNorm<T> weigh(reference.data());
+            kernels::outer_product<T>(c.window, pair, weigh, scratch);
+            double dot = 0, squares = 0, scale = 1, weighted = 0, weighted_scale = 1;
             for (std::size_t i = 0; i < expected_g.size(); ++i) {
                 dot += expected_g[i] * double{reference[i]};
                 squares += expected_g[i] * expected_g[i];
                 scale += std::abs(expected_g[i] * double{reference[i]});
+                weighted += expected_g[i] * expected_g[i] * double{reference[i]};
+                weighted_scale += expected_g[i] * expected_g[i] * std::abs(double{reference[i]});
             }
+            CHECK(std::abs(weigh.sum() - weighted) <= tolerance<T>(expected_g.size() + positions) * weighted_scale);
             CHECK(std::abs(reduce.sum().dot - dot) <= tolerance<T>(expected_g.size() + positions) * scale);
             CHECK(std::abs(reduce.sum().squared_norm - squares) <=
                   tolerance<T>(expected_g.size() + positions) * (1 + squares));
