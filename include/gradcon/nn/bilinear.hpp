@@ -129,12 +129,25 @@ struct Bilinear {
         return dx;
     }
 
+    /// Four positions at a time, so that additions do not wait for one another.
     template <class T>
     static void add_bias_gradient(Batch<T> dy, T* bias) {
-        const std::size_t channels = dy.shape(3);
-        const T* value = dy.data();
-        for (std::size_t p = dy.size() / std::max<std::size_t>(1, channels); p > 0; --p, value += channels)
-            for (std::size_t c = 0; c < channels; ++c) bias[c] += value[c];
+        using kernels::Index;
+        const auto channels = static_cast<Index>(dy.shape(3));
+        const Index positions = static_cast<Index>(dy.size()) / std::max<Index>(1, channels);
+        kernels::for_each_channel_tile<T>(channels, [&](Index first, auto vectors, auto lanes) {
+            using V = simd::Vector<T, decltype(lanes)::value>;
+            for (int v = 0; v < vectors; ++v) {
+                const T* value = dy.data() + first + v * lanes;
+                V sums[4] = {};
+                Index p = 0;
+                for (; p + 4 <= positions; p += 4)
+                    for (int i = 0; i < 4; ++i) sums[i] += simd::load<V>(value + (p + i) * channels);
+                for (; p < positions; ++p) sums[0] += simd::load<V>(value + p * channels);
+                T* to = bias + first + v * lanes;
+                simd::store(to, simd::load<V>(to) + ((sums[0] + sums[1]) + (sums[2] + sums[3])));
+            }
+        });
     }
 };
 
