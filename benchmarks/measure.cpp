@@ -1,11 +1,15 @@
-// measure prepare FOLDER      writes the paper's network with a reference, images and their scores, for the peers
+// measure prepare FOLDER      writes the paper's network with a reference, images, their scores, and the loss and
+// gradient
+//                             of a batch in training, for the peers
 // measure WHAT [N]            prints one figure:
 //   score (images/s, N at once), score_threads (N threads), latency (us, one image of bytes),
 //   train (images/s, batches of 64), train_first_order, train_threads (N threads),
 //   cosine, cosine_eigen, cosine_xtensor, read (GB/s over two streams of N floats), peak (GFLOP/s of multiply-add),
 //   size, channels, depth (us an image of N x N pixels, of 32 x 32 with N channels, through N layers of 32 x 32 x 32),
 //   memory (MB resident at most after N images)
-// measure layers              prints, a line each, what the layers of scoring cost: name, us, GFLOP/s of useful work
+// measure layers              prints, a line each, what the layers of scoring cost, and what a training step adds to
+// its
+//                             passes: name, us, GFLOP/s of useful work (of convolutions)
 #include "network.hpp"
 
 #include <gradcon/io/model_file.hpp>
@@ -39,11 +43,18 @@ void prepare(const std::filesystem::path& folder) {
         return gradcon::io::TensorToWrite{name, dtype, std::move(shape), {bytes.begin(), bytes.end()}};
     };
     using gradcon::io::DType;
-    const std::vector<gradcon::io::TensorToWrite> tensors{
+    std::vector<gradcon::io::TensorToWrite> tensors{
         tensor("x", DType::f32, {Network::image_count, 1, 28, 28},
                std::span<const float>(net.images.data(), net.images.size())),
         tensor("score", DType::f64, {Network::image_count}, std::span<const double>(scores.score)),
         tensor("cosine", DType::f64, {Network::image_count, 4}, std::span<const double>(scores.cosine))};
+    gradcon::TrainingWorkspace<Network::Model, float> workspace(net.params);
+    const double loss =
+        gradcon::objective<Network::Model, float>(net.model, net.params, net.policy,
+                                                  gradcon::Batch<float>(net.images).slice(0, 64), workspace, serial)
+            .total;
+    tensors.push_back(tensor("loss", DType::f64, {1}, std::span(&loss, 1)));
+    gradcon::io::append_parameters(workspace.gradient, "gradient.", tensors);
     gradcon::io::replace_file(folder / "images.safetensors", gradcon::io::serialize_safetensors(tensors, {}));
 }
 
@@ -162,6 +173,23 @@ void layers() {
     };
     for (const Layer& layer : encoder) measure(layer, false, false);
     for (const Layer& layer : decoder) measure(layer, true, &layer != decoder);
+
+    const auto report = [](const char* name, auto&& work) { std::printf("%s,%.2f,\n", name, 1e6 / rate(work, 0.2)); };
+    Network net;
+    const auto image = gradcon::Batch<float>(net.images).slice(0, 1);
+    gradcon::Tensor<float, 4> y = net.images;
+    gradcon::Tensor<float, 4> dy;
+    volatile double sink = 0;
+    report("sigmoid", [&] { sigmoid(image.data(), y.data(), image.size()); });
+    report("loss", [&] { sink = gradcon::MeanSquaredError::sum<float>(gradcon::Batch<float>(y).slice(0, 1), image); });
+    report("loss gradient", [&] {
+        gradcon::MeanSquaredError::gradient<float>(gradcon::Batch<float>(y).slice(0, 1), image, image.size(), dy);
+    });
+    Network::Model::Packed<float> packed;
+    const auto gradient = net.params;
+    report("training step: packing", [&] { net.model.pack(net.params, packed); });
+    report("training step: reference", [&] { net.policy.update(gradient.decoder); });
+    report("training step: Adam", [&] { net.adam.step(net.params, gradient); });
 }
 
 /// GB/s of a kernel over two streams of n floats.

@@ -1,6 +1,7 @@
 """pytorch_peers.py WHAT FOLDER [N]: the same work in PyTorch, on the files that `measure prepare FOLDER` wrote.
 
-    check      compares both ways of scoring with ours; prints the largest difference of scores and cosines
+    check      compares the ways of scoring, and a batch's loss and gradient in training, with ours; prints the largest
+               difference of scores and cosines, and of loss and gradients relative to theirs
     authors    images/s scored as the authors do: one image, backward(), cosine_similarity per layer
     batched    images/s scored N at once: per-sample weight gradients by unfold and bmm
     functorch  images/s scored N at once: per-sample weight gradients by vmap of grad
@@ -109,6 +110,13 @@ def functorch_scorer(net, reference):
     return score
 
 
+def objective(net, means, monitored, batch):
+    """The loss with the alignment term, ready for backward()."""
+    loss = F.mse_loss(net(batch), batch)
+    g = torch.autograd.grad(loss, monitored, create_graph=True)
+    return loss - 0.03 * sum(F.cosine_similarity(r.flatten(), q.flatten(), dim=0) for r, q in zip(means, g)) / 4
+
+
 def rate(work):
     start = time.perf_counter()
     while time.perf_counter() < start + 0.4:
@@ -127,6 +135,7 @@ def main():
     net = Autoencoder()
     net.load_state_dict({k: v for k, v in model.items() if not k.startswith("ref.")})
     reference = [model[f"ref.{i}"].float().reshape(-1, 1) for i in range(4)]
+    monitored = [net.up[i].weight for i in MONITORED]
     x = data["x"]
     if what == "check":
         worst = 0.0
@@ -138,8 +147,15 @@ def main():
         for n in range(8):
             loss, c = score_authors(net, reference, x[n : n + 1])
             worst = max(worst, abs(loss - 0.12 * sum(c) / 4 - data["score"][n].item()))
-        print(worst)
-        sys.exit(worst > 1e-4)
+        net.zero_grad()
+        total = objective(net, [r.view_as(p) for r, p in zip(reference, monitored)], monitored, x[:64])
+        total.backward()
+        trained = abs(total.item() / data["loss"].item() - 1)
+        for name, p in net.named_parameters():
+            ours = data["gradient." + name]
+            trained = max(trained, ((p.grad - ours).norm() / ours.norm()).item())
+        print(worst, trained)
+        sys.exit(worst > 1e-4 or trained > 1e-4)
     if what == "authors":
         images = [x[n : n + 1] for n in range(len(x))]
         print(len(x) * rate(lambda: [score_authors(net, reference, image) for image in images]))
@@ -161,14 +177,11 @@ def main():
     elif what == "train":
         batch = x[:64]
         adam = torch.optim.Adam(net.parameters(), lr=1e-3)
-        monitored = [net.up[i].weight for i in MONITORED]
         means = [r.view_as(p).clone() for r, p in zip(reference, monitored)]
         steps = [20]
 
         def step():
-            loss = F.mse_loss(net(batch), batch)
-            g = torch.autograd.grad(loss, monitored, create_graph=True)
-            total = loss - 0.03 * sum(F.cosine_similarity(r.flatten(), q.flatten(), dim=0) for r, q in zip(means, g)) / 4
+            total = objective(net, means, monitored, batch)
             adam.zero_grad()
             total.backward()
             steps[0] += 1

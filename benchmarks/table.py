@@ -151,9 +151,11 @@ def main():
     subprocess.run([os.path.join(options.programs, "measure"), "prepare", folder], check=True)
     check = subprocess.run([sys.executable, PEERS, "check", folder], capture_output=True, text=True)
     if check.returncode == 0:
-        print(f"PyTorch computes the same scores and cosines: largest difference {float(check.stdout):.1e}")
+        scores, training = map(float, check.stdout.split())
+        print(f"PyTorch computes the same scores and cosines: largest difference {scores:.1e}")
+        print(f"PyTorch computes the same training loss and gradients: largest relative difference {training:.1e}")
     elif check.stdout.strip():
-        raise SystemExit(f"PyTorch computes other scores: they differ by {check.stdout.strip()}")
+        raise SystemExit(f"PyTorch computes other scores or gradients: they differ by {check.stdout.strip()}")
     else:
         absent["PyTorch"] = (check.stderr.strip().splitlines() or ["no output"])[-1]
     jobs, measure = jobs_of(options, folder, absent)
@@ -180,7 +182,7 @@ def main():
         print(f"  {job.name:<44}{job.median:>12,.1f} {job.unit:<9} spread {spread:.0%}")
     print("layers of scoring (us, GFLOP/s of useful work)")
     for name, us, gflops in layers:
-        print(f"  {name:<44}{float(us):>12,.2f} us {float(gflops):>8,.1f} GFLOP/s")
+        print(f"  {name:<44}{float(us):>12,.2f} us" + (f" {float(gflops):>8,.1f} GFLOP/s" if gflops else ""))
     for what, by, unit in (("size", "N x N pixels", "pixel"), ("channels", "32 x 32 pixels, N channels", "pixel"), ("depth", "32 x 32 pixels, N layers of 32 channels", None)):
         print(f"cost of one image, {by}")
         for n, us in scaling[what].items():
