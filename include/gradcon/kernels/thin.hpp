@@ -38,26 +38,29 @@ void gather_thin(const Window& window, std::span<const Product<T>> products, con
     const Index padded = padded_width(window, l.height, s.height) * padded_row;
     const Index rows = std::clamp<Index>(4096 / std::max<Index>(1, s.width * taps), 1, std::max<Index>(1, s.height)),
                 windows = rows * s.width * taps;
-    scratch.assign(products.size() * static_cast<std::size_t>(windows + padded), T{});
+    scratch.resize(products.size() * static_cast<std::size_t>(windows + padded));
     auto all = terms(products, &Packed<T>::gather);
     const auto used = std::span<const Term<T>>(all).first(products.size());
+    const auto padded_image = [&](std::size_t i) {
+        return scratch.data() + static_cast<Index>(i) * (windows + padded);
+    };
+    for (std::size_t i = 0; i < products.size(); ++i) {
+        std::fill_n(padded_image(i), padded, T{});
+        all[i].values = padded_image(i) + padded;
+    }
     for (Index sample = 0; sample < static_cast<Index>(small.samples()); ++sample) {
         for (std::size_t i = 0; i < products.size(); ++i) {
-            T* const images = scratch.data() + static_cast<Index>(i) * (windows + padded);
-            all[i].values = images + padded;
             const T* from = products[i].images.data() + sample * l.size();
-            T* to = images + window.padding * (padded_row + l.channels);
+            T* to = padded_image(i) + window.padding * (padded_row + l.channels);
             for (Index y = 0; y < l.height; ++y, from += row, to += padded_row) std::copy(from, from + row, to);
         }
         for (Index oy = 0; oy < s.height; oy += rows) {
             const Index count = std::min(rows, s.height - oy);
-            for (std::size_t i = 0; i < products.size(); ++i) {
-                T* const images = scratch.data() + static_cast<Index>(i) * (windows + padded);
+            for (std::size_t i = 0; i < products.size(); ++i)
                 for (Index r = 0; r < count; ++r)
                     for (Index ky = 0; ky < k; ++ky)
-                        add_strided(images + ((oy + r) * window.stride + ky) * padded_row, step, s.width, run,
-                                    images + padded + r * s.width * taps + ky * run, taps, true);
-            }
+                        add_strided(padded_image(i) + ((oy + r) * window.stride + ky) * padded_row, step, s.width, run,
+                                    padded_image(i) + padded + r * s.width * taps + ky * run, taps, true);
             for_each_channel_tile<T>(s.channels, [&](Index first, auto vectors, auto lanes) {
                 gather_row<vectors, lanes, T>(
                     count * s.width, {count * s.width, taps, 0, 1, 1}, {}, used, first * taps,
