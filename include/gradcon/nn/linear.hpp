@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradcon/kernels/dense.hpp"
 #include "gradcon/kernels/gemm.hpp"
 #include "gradcon/nn/bilinear.hpp"
 #include "gradcon/nn/init.hpp"
@@ -73,29 +74,14 @@ class Linear : public Bilinear<Linear> {
     template <class T>
     using Products = std::span<const kernels::Product<T>>;
 
-    /// The samples take the place of a row of positions.
-    template <class T>
-    static void multiply(Products<T> products, AlignedVector<T> kernels::Packed<T>::*weight,
-                         const kernels::Finish<T>& finish, TensorView<T, 4> y) {
-        using kernels::Index;
-        const auto samples = static_cast<Index>(y.samples());
-        const Index in = static_cast<Index>(products[0].images.sample_size()),
-                    out = static_cast<Index>(y.sample_size());
-        const auto all = kernels::terms(products, weight);
-        kernels::for_each_channel_tile<T>(out, [&](Index first, auto vectors, auto lanes) {
-            kernels::gather_row<vectors, lanes, T>(samples, {samples, in, 0, 1, 1}, {},
-                                                   std::span(all).first(products.size()), first * in,
-                                                   finish.at(y.data(), 0, first, out));
-        });
-    }
     template <class T>
     void apply(Products<T> x, const kernels::Finish<T>& finish, TensorView<T, 4> y, kernels::Scratch<T>&) const {
-        multiply(x, &kernels::Packed<T>::gather, finish, y);
+        kernels::dense(x, &kernels::Packed<T>::gather, finish, y);
     }
     template <class T>
     void apply_adjoint(Products<T> dy, const kernels::Finish<T>& finish, TensorView<T, 4> dx,
                        kernels::Scratch<T>&) const {
-        multiply(dy, &kernels::Packed<T>::scatter, finish, dx);
+        kernels::dense(dy, &kernels::Packed<T>::scatter, finish, dx);
     }
 
     template <class T>
