@@ -40,7 +40,7 @@ struct AddTo {
 };
 
 /// Sums over the elements of one sample's gradient, which is never stored. `Summands` has their number, `count`, and
-/// adds what an element gives to each: add(sums, offset of the element, element), to sums[s][chain].
+/// adds what an element gives to each: add(sums, chain, offset of the element, element), to sums[s][chain].
 template <class T, class Summands>
 class SampleSums {
   public:
@@ -75,8 +75,6 @@ class SampleSums {
             vectors_[s] = simd::Vector<T>{};
         }
     }
-
-    double sum(int s) const { return sums_[s]; }
 
   protected:
     Summands summands_;

@@ -34,7 +34,7 @@ void gather_thin(const Window& window, std::span<const Product<T>> products, con
                  TensorView<T, 4> small, AlignedVector<T>& scratch) {
     const Extent s = extent(small), l = extent(products[0].images);
     const Index k = window.kernel, run = k * l.channels, taps = k * run, step = window.stride * l.channels;
-    const Index row = l.width * l.channels, padded_row = padded_width(window, l.width, s.width) * l.channels;
+    const Index pitch = padded_width(window, l.width, s.width), padded_row = pitch * l.channels;
     const Index padded = padded_width(window, l.height, s.height) * padded_row;
     const Index rows = std::clamp<Index>(4096 / std::max<Index>(1, s.width * taps), 1, std::max<Index>(1, s.height)),
                 windows = rows * s.width * taps;
@@ -50,9 +50,8 @@ void gather_thin(const Window& window, std::span<const Product<T>> products, con
     }
     for (Index sample = 0; sample < static_cast<Index>(small.samples()); ++sample) {
         for (std::size_t i = 0; i < products.size(); ++i) {
-            const T* from = products[i].images.data() + sample * l.size();
-            T* to = padded_image(i) + window.padding * (padded_row + l.channels);
-            for (Index y = 0; y < l.height; ++y, from += row, to += padded_row) std::copy(from, from + row, to);
+            const auto image = products[i].images.slice(static_cast<std::size_t>(sample), 1);
+            pad(window, image, pitch, padded_image(i) + window.padding * padded_row);
         }
         for (Index oy = 0; oy < s.height; oy += rows) {
             const Index count = std::min(rows, s.height - oy);
