@@ -12,7 +12,7 @@ using Model = Autoencoder<Chain, Chain>;
 using Params = Model::Params<float>;
 using Policy = GradCon<Chain::Params<float>>;
 
-struct Training {
+struct Setting {
     Model model = models::cae({.height = 9, .width = 12, .channels = 2, .widths = {4, 5}});
     Rng rng;
     Params params;
@@ -20,7 +20,7 @@ struct Training {
     Adam<Params> adam;
     Tensor<float, 4> images, held_out;
 
-    explicit Training(std::uint64_t seed = 5, std::size_t count = 37, double learning_rate = 3e-3)
+    explicit Setting(std::uint64_t seed = 5, std::size_t count = 37, double learning_rate = 3e-3)
         : rng(seed), params(model.init<float>(rng)), policy(params.decoder, {}),
           adam(params, {.learning_rate = learning_rate}),
           images(random_images<float>({count, 9, 12, 2}, rng, 0.2, 0.4)),
@@ -35,7 +35,7 @@ struct Training {
     }
 };
 
-bool same(const Training& a, const Training& b) {
+bool same(const Setting& a, const Setting& b) {
     bool equal = a.policy.reference().updates() == b.policy.reference().updates();
     for_each_tensor([&](const auto& x, const auto& y) { equal = equal && std::equal(x.begin(), x.end(), y.begin()); },
                     a.params, b.params);
@@ -48,7 +48,7 @@ bool same(const Training& a, const Training& b) {
 
 TEST_SUITE("fit") {
     TEST_CASE("the loss falls, and the short last batch counts as one update") {
-        Training t;
+        Setting t;
         std::vector<double> losses;
         const FitResult result = t.fit({.epochs = 4, .batch_size = 12}, [&](Epoch& epoch) {
             losses.push_back(epoch.training.total);
@@ -62,21 +62,21 @@ TEST_SUITE("fit") {
     }
 
     TEST_CASE("same seed, same bits, for 1, 2, 3 and 8 threads") {
-        Training one;
+        Setting one;
         one.fit({.epochs = 2, .batch_size = 32, .validation = one.held_out});
         for (const std::size_t threads : {1U, 2U, 3U, 8U}) {
             ThreadPool pool(threads);
-            Training many;
+            Setting many;
             many.fit({.epochs = 2, .batch_size = 32, .validation = many.held_out, .executor = &pool});
             CHECK(same(one, many));
         }
-        Training other(6);
+        Setting other(6);
         other.fit({.epochs = 2, .batch_size = 32});
         CHECK(!same(one, other));
     }
 
     TEST_CASE("the state of the best validation loss is what remains, parameters and reference together") {
-        Training t, until_best;
+        Setting t, until_best;
         std::size_t best = 0;
         double least = 0;
         const FitResult result = t.fit({.epochs = 6, .batch_size = 8, .validation = t.held_out}, [&](Epoch& epoch) {
@@ -95,7 +95,7 @@ TEST_SUITE("fit") {
     }
 
     TEST_CASE("validation is evaluate over the images in order, batches weighted by their size") {
-        Training t;
+        Setting t;
         Losses seen;
         t.fit({.epochs = 1, .batch_size = 8, .validation = t.held_out}, [&](Epoch& epoch) { seen = epoch.validation; });
         TrainingWorkspace<Model, float> workspace(t.params);
@@ -110,14 +110,14 @@ TEST_SUITE("fit") {
     }
 
     TEST_CASE("the callback can stop, and its exceptions pass") {
-        Training t;
+        Setting t;
         CHECK(t.fit({.epochs = 100}, [](Epoch& epoch) { epoch.stop = epoch.number == 2; }).epochs == 2);
         CHECK_THROWS_AS(t.fit({.epochs = 3}, [](Epoch&) { throw std::runtime_error("cancelled"); }),
                         std::runtime_error);
     }
 
     TEST_CASE("a diverging training stops with an error and the last good state") {
-        Training t, until;
+        Setting t, until;
         const auto diverge = [&] {
             t.fit({.epochs = 50, .batch_size = 16}, [](Epoch& epoch) {
                 if (epoch.number == 2) epoch.learning_rate = 1e30;
@@ -130,27 +130,27 @@ TEST_SUITE("fit") {
             },
             t.params);
         // From the very first step on: the state before training.
-        Training at_once(5, 37, 1e38), before;
+        Setting at_once(5, 37, 1e38), before;
         CHECK_THROWS_AS(at_once.fit({.epochs = 3, .batch_size = 4}), DivergenceError);
         CHECK(same(at_once, before));
     }
 
     TEST_CASE("a pixel that is not a number stops training at once, and nothing changes") {
-        Training t, before;
+        Setting t, before;
         t.images.data()[77] = std::numeric_limits<float>::quiet_NaN();
         CHECK_THROWS_AS(t.fit({.epochs = 1}), DivergenceError);
         CHECK(same(t, before));
     }
 
     TEST_CASE("one image, and one more than a batch") {
-        Training one(5, 1), more(5, 9);
+        Setting one(5, 1), more(5, 9);
         CHECK(one.fit({.epochs = 2}).epochs == 2);
         CHECK(more.fit({.epochs = 1, .batch_size = 8}).epochs == 1);
         CHECK(more.policy.reference().updates() == 2);
     }
 
     TEST_CASE("options outside their range, no images, images of another size") {
-        Training t, none(5, 0);
+        Setting t, none(5, 0);
         CHECK_THROWS_AS(t.fit({.epochs = 0}), ValueError);
         CHECK_THROWS_AS(t.fit({.batch_size = 0}), ValueError);
         CHECK(throws_naming<ValueError>([&] { none.fit({.epochs = 1}); }, {"number of images", "0"}));

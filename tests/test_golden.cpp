@@ -37,6 +37,38 @@ double relative(double found, double expected) {
     return std::abs(found - expected) / std::max(std::abs(expected), 1e-300);
 }
 
+/// The parameters of a CAE or VAE of the authors'. Where theirs has two heads (fc11, fc12) and fc2, ours has one Linear
+/// layer that gives both, and the same.
+template <class Params>
+void read(const io::Safetensors& file, const std::string& prefix, Params& params) {
+    if (!file.find(prefix + "fc11.weight")) return io::read_parameters(file, prefix, params);
+    using T = scalar_t<Params>;
+    const auto vector_or_matrix = [](std::size_t rank) {
+        return rank == 2 ? std::vector<std::size_t>{576, 576} : std::vector<std::size_t>{576};
+    };
+    for_each_named_tensor(
+        [&](const std::string& name, auto& tensor) {
+            const std::string leaf = name.substr(name.rfind('.'));
+            if (name.starts_with("encoder.9.")) {
+                const auto shape = vector_or_matrix(rank(tensor));
+                for (const std::size_t head : {0U, 1U}) {
+                    auto part = tensor;
+                    part.resize(shape);
+                    const auto values = io::from_pytorch<T>(file, prefix + (head == 0 ? "fc11" : "fc12") + leaf, part);
+                    for (std::size_t row = 0; row * 576 < values.size(); ++row)
+                        std::copy_n(values.data() + row * 576, 576, tensor.data() + (2 * row + head) * 576);
+                }
+                return;
+            }
+            std::string theirs = io::pytorch_name(name);
+            if (name.starts_with("decoder.0.")) theirs = "fc2" + leaf;
+            else if (name.starts_with("decoder.")) // layers 2, 4, ... there are 0, 2, ... here
+                theirs = "up." + std::to_string(std::stoul(name.substr(8)) - 2) + leaf;
+            std::ranges::copy(io::from_pytorch<T>(file, prefix + theirs, tensor), tensor.data());
+        },
+        params);
+}
+
 template <class T, class Model>
 Worst replay(const io::Safetensors& file, const Model& model) {
     Worst worst;
@@ -50,22 +82,32 @@ Worst replay(const io::Safetensors& file, const Model& model) {
 
     Rng rng(1);
     auto params = model.template init<T>(rng);
-    io::read_parameters(file, "init.", params);
+    const std::size_t codes = model.latent.size();
+    std::vector<T> eps; // of a VAE, for all batches
+    std::vector<double> latent_loss(recon_loss.size());
+    if (codes > 0) {
+        eps = file.values<T>("eps");
+        latent_loss = file.values<double>("latent_loss");
+    }
+    read(file, "init.", params);
     GradCon policy{params.decoder, {.alpha = 0.03, .beta = 0.12}};
     Adam adam{params, {.learning_rate = 1e-3}};
     TrainingWorkspace<Model, T> workspace(params);
     SerialExecutor serial;
     for (std::size_t step = 0; step < recon_loss.size(); ++step) {
-        const Batch<T> batch = Batch<T>(x).slice(step % batches * x_shape[1], static_cast<std::size_t>(sizes[step]));
-        const Losses losses = train_step<Model, T>(model, params, policy, adam, batch, workspace, serial);
+        const std::size_t first = step % batches * x_shape[1], size = static_cast<std::size_t>(sizes[step]);
+        const Batch<T> noise = codes > 0 ? Batch<T>(eps.data() + first * codes, {size, 1, 1, codes}) : Batch<T>{};
+        const Losses losses =
+            train_step<Model, T>(model, params, policy, adam, Batch<T>(x).slice(first, size), workspace, serial, noise);
         worst.loss = std::max(
             {worst.loss, relative(losses.reconstruction, recon_loss[step]), relative(losses.total, total_loss[step])});
+        if (codes > 0) worst.loss = std::max(worst.loss, relative(losses.latent, latent_loss[step]));
         if (step > 0) worst.loss = std::max(worst.loss, relative(losses.alignment, grad_loss[step]));
         else CHECK(losses.alignment == 0);
         const std::string prefix = "step" + std::to_string(step) + ".grad.";
         if (!file.find(prefix + "down.0.weight")) continue;
         auto expected = params;
-        io::read_parameters(file, prefix, expected);
+        read(file, prefix, expected);
         for_each_named_tensor(
             [&](const std::string& name, const auto& ours, const auto& theirs) {
                 const double error = relative_error(elements(ours), elements(theirs));
@@ -76,7 +118,7 @@ Worst replay(const io::Safetensors& file, const Model& model) {
             workspace.gradient, expected);
     }
     auto expected = params;
-    io::read_parameters(file, "final.", expected);
+    read(file, "final.", expected);
     for_each_tensor(
         [&](const auto& ours, const auto& theirs) {
             worst.parameters = std::max(worst.parameters, relative_error(elements(ours), elements(theirs)));
@@ -137,11 +179,13 @@ constexpr Worst float_limit{
 void compare(const std::filesystem::path& path) {
     const auto file = io::read_safetensors(path);
     INFO(path.string());
-    if (!file.find("init.down.0.weight") || file.find("eps")) {
-        std::printf("golden %s: skipped, of a kind that is not known here (%s)\n", path.filename().c_str(),
-                    file.find("eps") ? "VAE" : "no encoder");
+    if (!file.find("init.down.0.weight")) {
+        std::printf("golden %s: skipped, it has no encoder\n", path.filename().c_str());
         return;
     }
+    if (file.find("init.fc11.weight"))
+        return check(file, "float", replay<float>(file, models::paper_vae(file.at("init.down.0.weight").shape[1])),
+                     float_limit);
     const auto width = [&](const char* layer) {
         return file.at(std::string("init.down.") + layer + ".weight").shape[0];
     };

@@ -81,6 +81,49 @@ Params oracle(Setting& s) {
     return total;
 }
 
+/// The gradient of J against central differences, for any policy and a latent's noise.
+template <class AnyPolicy>
+void check_slopes(const Model& model, const Params& start, const AnyPolicy& policy, Batch<double> images,
+                  Batch<double> noise, Rng& rng) {
+    TrainingWorkspace<Model, double> workspace(start);
+    SerialExecutor serial;
+    const auto j = [&](const Params& params) {
+        return objective<Model, double>(model, params, policy, images, workspace, serial, noise).total;
+    };
+    j(start);
+    const Params gradient = workspace.gradient;
+    const auto slope = [&](const Params& direction) {
+        constexpr double step = 1e-5; // error of order step^2 |J'''| and 1e-16 / step: both near 1e-11
+        Params params = start;
+        axpy(step, direction, params);
+        const double after = j(params);
+        axpy(-2 * step, direction, params);
+        return (after - j(params)) / (2 * step);
+    };
+    for (int i = 0; i < 8; ++i) {
+        Params some = zeros_like(start), direction = some;
+        randomize(some, rng);
+        axpy(1 / norm(some), some, direction); // a unit vector, as those below
+        CHECK(std::abs(dot(gradient, direction) - slope(direction)) <= 1e-7 * norm(gradient));
+    }
+    std::size_t tensor = 0;
+    for_each_named_tensor(
+        [&](const std::string& name, const auto& g) {
+            Params direction = zeros_like(start);
+            const std::size_t element = random_index(rng, g.size());
+            std::size_t at = 0;
+            for_each_tensor(
+                [&](auto& d) {
+                    if (at++ == tensor) d.data()[element] = 1;
+                },
+                direction);
+            INFO(name, " ", element);
+            CHECK(std::abs(g.data()[element] - slope(direction)) <= 1e-7 * norm(gradient));
+            ++tensor;
+        },
+        gradient);
+}
+
 void check_oracle(Setting& s) {
     s.objective();
     const Params expected = oracle(s);
@@ -117,40 +160,62 @@ TEST_SUITE("objective") {
     TEST_CASE("gradient of J equals central differences to 1e-7 along random directions and single parameters") {
         Setting s(smooth());
         s.some_updates();
-        s.objective();
-        const Params gradient = s.workspace.gradient, start = s.params;
-        const auto slope = [&](const Params& direction) {
-            constexpr double step = 1e-5; // error of order step^2 |J'''| and 1e-16 / step: both near 1e-11
-            s.params = start;
-            axpy(step, direction, s.params);
-            const double after = s.objective().total;
-            axpy(-2 * step, direction, s.params);
-            const double before = s.objective().total;
-            s.params = start;
-            return (after - before) / (2 * step);
+        check_slopes(s.model, s.params, s.policy, s.images, {}, s.rng);
+    }
+
+    TEST_CASE("and that of a variational autoencoder, with noise, where the policy watches the decoder or everything") {
+        const Model model{Chain{{conv(2, 5), Tanh{}, Flatten{}, Linear{4 * 6 * 5, 2 * 7}}},
+                          Chain{{Linear{7, 4 * 6 * 5}, Unflatten{4, 6, 5}, Tanh{}, back(5, 2, {1, 0}), Sigmoid{}}},
+                          Latent::gaussian(7)};
+        Rng rng(4);
+        const Params params = model.init<double>(rng);
+        const auto images = random_images<double>({11, 7, 10, 2}, rng);
+        Tensor<double, 4> noise;
+        const Batch<double> eps = model.latent.draw(rng, 11, noise);
+        const auto check = [&](auto policy, const auto& watched) {
+            for (int i = 0; i < 3; ++i) {
+                auto reference = zeros_like(watched);
+                randomize(reference, rng);
+                policy.update(reference);
+            }
+            check_slopes(model, params, policy, images, eps, rng);
+            check_slopes(model, params, policy, images, {}, rng);
         };
-        for (int i = 0; i < 8; ++i) {
-            Params direction = zeros_like(start);
-            randomize(direction, s.rng);
-            const double expected = slope(direction), found = dot(gradient, direction);
-            CHECK(std::abs(found - expected) <= 1e-7 * std::abs(expected));
-        }
-        std::size_t tensor = 0;
-        for_each_named_tensor(
-            [&](const std::string& name, const auto& g) {
-                Params direction = zeros_like(start);
-                const std::size_t element = random_index(s.rng, g.size());
-                std::size_t at = 0;
-                for_each_tensor(
-                    [&](auto& d) {
-                        if (at++ == tensor) d.data()[element] = 1;
-                    },
-                    direction);
-                INFO(name, " ", element);
-                CHECK(std::abs(g.data()[element] - slope(direction)) <= 1e-7 * norm(gradient));
-                ++tensor;
+        check(GradCon{params.decoder, {.alpha = 0.3}}, params.decoder);
+        check(GradCon{params, {.alpha = 0.3}}, params); // convolutions of encoder and decoder
+        check(GradCon<Params>{params, {.alpha = 0.3}, monitor::all_tensors}, params);
+        CHECK(throws_naming<ShapeError>(
+            [&] {
+                SerialExecutor serial;
+                TrainingWorkspace<Model, double> workspace(params);
+                objective<Model, double>(model, params, GradCon{params.decoder, {}}, images, workspace, serial,
+                                         eps.slice(0, 3));
             },
-            gradient);
+            {"3", "11"}));
+    }
+
+    TEST_CASE("KL of a Gaussian latent: its definition, and 0 for the standard normal distribution") {
+        const Latent latent = Latent::gaussian(2);
+        const std::vector<double> h{0, 0, 0, 0, 0.5, -2, std::log(4.0), std::log(0.25)};
+        const Batch<double> both(h.data(), {2, 1, 1, 4});
+        CHECK(latent.divergence(both.slice(0, 1)) == 0);
+        // KL(N(m, s^2) || N(0, 1)) = log(1/s) + (s^2 + m^2)/2 - 1/2
+        const double first = -std::log(2.0) + (4 + 0.25) / 2 - 0.5, second = std::log(2.0) + (0.25 + 4) / 2 - 0.5;
+        CHECK(latent.divergence(both) == doctest::Approx(first + second).epsilon(1e-14));
+        CHECK(throws_naming<ShapeError>([&] { latent.output_shape({2, 1, 1, 5}); }, {"1 x 4", "1 x 5"}));
+        CHECK(throws_naming<ValueError>([&] { Latent::gaussian(0); }, {"0"}));
+        Rng rng(2);
+        Tensor<double, 4> noise;
+        const auto eps = latent.draw(rng, 20000, noise);
+        double mean = 0, square = 0, fourth = 0;
+        for (std::size_t i = 0; i < eps.size(); ++i) {
+            mean += eps.data()[i] / 40000;
+            square += std::pow(eps.data()[i], 2) / 40000;
+            fourth += std::pow(eps.data()[i], 4) / 40000;
+        }
+        CHECK(std::abs(mean) < 5 / std::sqrt(40000.0)); // five standard errors: 1, sqrt 2 and sqrt 96 over sqrt n
+        CHECK(std::abs(square - 1) < 5 * std::sqrt(2.0 / 40000));
+        CHECK(std::abs(fourth - 3) < 5 * std::sqrt(96.0 / 40000));
     }
 
     TEST_CASE("the first iteration has no penalty, and alpha = 0 none in the gradient") {
@@ -185,11 +250,11 @@ TEST_SUITE("objective") {
             train_step<Model, double>(s.model, s.params, s.policy, adam, s.images, s.workspace, s.serial);
             const std::vector<double> first(s.policy.reference().exact(0).begin(), s.policy.reference().exact(0).end());
             train_step<Model, double>(s.model, s.params, s.policy, adam, s.images, s.workspace, s.serial);
-            const auto& used =
-                std::get<ConvTranspose2d::Params<double>>(
-                    (of == ReferenceOf::total_loss ? s.workspace.gradient.decoder : s.workspace.reconstruction_gradient)
-                        .layers[0])
-                    .weight;
+            const auto& used = std::get<ConvTranspose2d::Params<double>>(
+                                   (of == ReferenceOf::total_loss ? s.workspace.gradient.decoder
+                                                                  : s.workspace.reconstruction_gradient.decoder)
+                                       .layers[0])
+                                   .weight;
             for (std::size_t k = 0; k < first.size(); k += 17)
                 CHECK(s.policy.reference().exact(0)[k] ==
                       doctest::Approx((2 * first[k] + used.data()[k]) / 3).epsilon(1e-12));

@@ -21,7 +21,7 @@ TEST_SUITE("score") {
             CHECK(scores.reconstruction_error[i] == doctest::Approx(losses.reconstruction).epsilon(tolerance));
             CHECK(std::abs(scores.gradient(i) - losses.alignment) < tolerance);
             CHECK(std::abs(scores.score[i] - (losses.reconstruction + 0.7 * losses.alignment)) < tolerance);
-            const auto alignments = t.policy.alignments(workspace.reconstruction_gradient);
+            const auto alignments = t.policy.alignments(workspace.reconstruction_gradient.decoder);
             for (std::size_t k = 0; k < scores.count; ++k) {
                 CHECK(std::abs(scores.cosine[i * scores.count + k] - alignments[k].cosine) < tolerance);
                 CHECK(scores.gradient_norm[i * scores.count + k] ==

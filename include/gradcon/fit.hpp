@@ -40,57 +40,84 @@ struct FitResult {
     Losses best; // its validation losses, or its training losses without validation images
 };
 
+/// All that decides how a training goes on: saved after an epoch (io/checkpoint.hpp) and loaded again, it ends in the
+/// same bits as one that never stopped.
+template <class Parameters, class GradConPolicy, class Optimizer>
+struct Training {
+    using Params = Parameters;
+    using Policy = GradConPolicy;
+
+    Params params;
+    Policy policy;
+    Optimizer optimizer;
+    Rng rng{};
+    std::size_t epochs = 0;           // done
+    std::vector<std::size_t> order{}; // in which the last epoch took the images; empty before the first
+    Params best_params = params;      // the state that is kept: see FitResult
+    Policy best_policy = policy;
+    std::size_t best_epoch = 0; // 0: the state before the first
+    Losses best{};
+
+    FitResult result() const { return {epochs, best_epoch, best}; }
+};
+
+template <class Params, class Policy, class Optimizer>
+Training(Params, Policy, Optimizer, Rng) -> Training<Params, Policy, Optimizer>;
+
 namespace detail {
 inline void accumulate(Losses& sum, const Losses& losses, std::size_t samples, std::size_t of) {
     const double weight = static_cast<double>(samples) / static_cast<double>(of);
     sum.reconstruction += weight * losses.reconstruction;
+    sum.latent += weight * losses.latent;
     sum.alignment += weight * losses.alignment;
     sum.total += weight * losses.total;
 }
 } // namespace detail
 
-/// Trains an autoencoder with the GradCon policy (paper, section 4): images in a new random order each epoch, the short
-/// last batch kept; after each epoch validation in fixed order, batches weighted by their size; the best state
-/// (parameters and reference gradients together) is kept. Same seed and images give the same bits for any number of
-/// threads.
+/// Trains an autoencoder with the GradCon policy (paper, section 4) until `options.epochs` epochs are done, those
+/// before included: images in a new random order each epoch, the short last batch kept; after each epoch validation in
+/// fixed order, batches weighted by their size; the best state (parameters and reference gradients together) is kept
+/// beside the last. Same seed and images give the same bits for any number of threads.
 /// @param images N x height x width x channels, N > 0, values in [0, 1]
-/// @param on_epoch called as on_epoch(Epoch&) after each epoch
-/// @throws ValueError for options outside their range, ShapeError when the model cannot give the images back,
-///         DivergenceError when a loss is not finite: params and policy then hold the best state so far, or that before
-///         the epoch
+/// @param on_epoch called as on_epoch(Epoch&) after each epoch, when `training` is complete and may be saved (set
+/// training.optimizer's learning rate before, to change it too)
+/// @throws ValueError for options outside their range, or a training that began with another number of images;
+/// ShapeError
+///         when the model cannot give the images back;
+///         DivergenceError when a loss is not finite: training.params and policy are then the best so far
 template <class Model, class Params, class Policy, class Optimizer, class OnEpoch>
-FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& optimizer, Batch<scalar_t<Params>> images,
-              Rng& rng, const FitOptions<std::type_identity_t<scalar_t<Params>>>& options, OnEpoch&& on_epoch) {
+FitResult fit(const Model& model, Training<Params, Policy, Optimizer>& training, Batch<scalar_t<Params>> images,
+              const FitOptions<std::type_identity_t<scalar_t<Params>>>& options, OnEpoch&& on_epoch) {
     using T = scalar_t<Params>;
-    if (options.epochs == 0 || options.batch_size == 0 || images.samples() == 0)
+    const std::size_t samples = images.samples(), sample_size = images.sample_size();
+    if (options.epochs == 0 || options.batch_size == 0 || samples == 0)
         throw ValueError(message("fit: epochs, batch_size and the number of images are 1 or more; given: ",
-                                 options.epochs, ", ", options.batch_size, ", ", images.samples()));
+                                 options.epochs, ", ", options.batch_size, ", ", samples));
+    if (!training.order.empty() && training.order.size() != samples)
+        throw ValueError(message("fit: this training began with ", training.order.size(),
+                                 " images and cannot go on with ", samples));
+    auto& [params, policy, optimizer, rng, done, order, best_params, best_policy, best_epoch, best] = training;
     SerialExecutor serial;
     Executor& executor = options.executor ? *options.executor : serial;
     TrainingWorkspace<Model, T> workspace(params);
-    const std::size_t samples = images.samples(), sample_size = images.sample_size();
-    std::vector<std::size_t> order(samples);
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    Tensor<T, 4> gathered;
-    struct State {
-        Params params;
-        Policy policy;
-    };
-    State good{params, policy};
-    FitResult result;
-    const auto diverged = [&](std::size_t epoch, double loss) {
-        params = good.params;
-        policy = good.policy;
-        throw DivergenceError(message("fit: the loss of epoch ", epoch, " is not finite (", loss,
-                                      ") with learning rate ", optimizer.learning_rate(),
-                                      "; parameters and reference are back at the end of epoch ", result.best_epoch));
+    if (order.empty()) {
+        order.resize(samples);
+        std::iota(order.begin(), order.end(), std::size_t{0});
+    }
+    Tensor<T, 4> gathered, noise;
+    const auto diverged = [&training](double loss) {
+        training.params = training.best_params;
+        training.policy = training.best_policy;
+        throw DivergenceError(message("fit: the loss of epoch ", training.epochs + 1, " is not finite (", loss,
+                                      ") with learning rate ", training.optimizer.learning_rate(),
+                                      "; parameters and reference are back at the end of epoch ", training.best_epoch));
     };
 
-    for (std::size_t number = 1; number <= options.epochs; ++number) {
+    while (done < options.epochs) {
         Epoch epoch;
-        epoch.number = number;
+        epoch.number = done + 1;
         epoch.epochs = options.epochs;
-        epoch.learning_rate = optimizer.learning_rate();
+        const double learning_rate = epoch.learning_rate = optimizer.learning_rate();
         const auto start = std::chrono::steady_clock::now();
         shuffle(std::span(order), rng);
         for (std::size_t first = 0; first < samples; first += options.batch_size) {
@@ -99,9 +126,10 @@ FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& opt
             for (std::size_t i = 0; i < count; ++i)
                 std::copy_n(images.data() + order[first + i] * sample_size, sample_size,
                             batch.data() + i * sample_size);
-            const Losses losses = train_step<Model, T>(model, params, policy, optimizer,
-                                                       Batch<T>(batch.data(), batch.shape()), workspace, executor);
-            if (!is_finite(losses.total)) diverged(number, losses.total);
+            const Losses losses =
+                train_step<Model, T>(model, params, policy, optimizer, Batch<T>(batch.data(), batch.shape()), workspace,
+                                     executor, model.latent.draw(rng, count, noise));
+            if (!is_finite(losses.total)) diverged(losses.total);
             detail::accumulate(epoch.training, losses, count, samples);
         }
         epoch.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -112,24 +140,44 @@ FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& opt
             const std::size_t count = std::min(options.batch_size, held_out - first);
             const Losses losses =
                 evaluate<Model, T>(model, params, policy, options.validation.slice(first, count), workspace, executor);
-            if (!is_finite(losses.total)) diverged(number, losses.total);
+            if (!is_finite(losses.total)) diverged(losses.total);
             detail::accumulate(epoch.validation, losses, count, held_out);
         }
-        epoch.best = held_out == 0 || number == 1 || epoch.validation.total < result.best.total;
+        ++done;
+        epoch.best = held_out == 0 || best_epoch == 0 || epoch.validation.total < best.total;
         if (epoch.best) {
-            good.params = params;
-            good.policy = policy;
-            result.best_epoch = number;
-            result.best = held_out == 0 ? epoch.training : epoch.validation;
+            best_params = params;
+            best_policy = policy;
+            best_epoch = done;
+            best = held_out == 0 ? epoch.training : epoch.validation;
         }
-        result.epochs = number;
         on_epoch(epoch);
-        optimizer.set_learning_rate(epoch.learning_rate);
+        if (epoch.learning_rate < learning_rate || epoch.learning_rate > learning_rate)
+            optimizer.set_learning_rate(epoch.learning_rate);
         if (epoch.stop) break;
     }
-    params = std::move(good.params);
-    policy = std::move(good.policy);
-    return result;
+    return training.result();
+}
+
+/// The same from the start, for a training that will not be continued: in the end params and policy are the best state.
+template <class Model, class Params, class Policy, class Optimizer, class OnEpoch>
+FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& optimizer, Batch<scalar_t<Params>> images,
+              Rng& rng, const FitOptions<std::type_identity_t<scalar_t<Params>>>& options, OnEpoch&& on_epoch) {
+    Training training{params, policy, optimizer, rng};
+    const auto give_back = [&] {
+        params = std::move(training.best_params);
+        policy = std::move(training.best_policy);
+        optimizer = std::move(training.optimizer);
+        rng = training.rng;
+    };
+    try {
+        fit(model, training, images, options, on_epoch);
+    } catch (...) {
+        give_back();
+        throw;
+    }
+    give_back();
+    return training.result();
 }
 
 /// fit without a callback.

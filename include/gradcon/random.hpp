@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numbers>
 #include <random>
 #include <span>
 #include <utility>
@@ -23,6 +25,12 @@ inline std::size_t random_index(Rng& rng, std::size_t count) {
     std::uint64_t draw = rng();
     while (draw < unfair) draw = rng();
     return static_cast<std::size_t>(draw % n);
+}
+
+/// A number drawn from the standard normal distribution (Box and Muller).
+inline double standard_normal(Rng& rng) {
+    const double radius = std::sqrt(-2 * std::log(1 - uniform(rng, 0, 1)));
+    return radius * std::cos(2 * std::numbers::pi * uniform(rng, 0, 1));
 }
 
 /// Puts the elements in uniformly random order (Fisher and Yates).

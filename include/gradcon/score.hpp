@@ -47,11 +47,13 @@ class Scorer {
     /// @param policy trained together with params  @throws ShapeError when their decoders differ
     template <class Policy>
     Scorer(const Model& model, const params_t<Model, T>& params, const Policy& policy)
-        : model_(model), gradient_(zeros_like(params.decoder)), beta_(policy.options().beta),
-          monitored_(policy.monitored()) {
+        : model_(model), gradient_(zeros_like(params)), encoder_tensors_(tensor_count(params.encoder)),
+          beta_(policy.options().beta), monitored_(policy.monitored()) {
         model_.pack(params, packed_);
+        if constexpr (!watches_all<Policy, params_t<Model, T>>())
+            for (std::size_t& index : monitored_) index += encoder_tensors_;
         if (tensor_count(gradient_) <= monitored_.back())
-            throw ShapeError("Scorer: the policy monitors another decoder");
+            throw ShapeError("Scorer: the policy monitors another network");
         std::size_t index = 0, i = 0;
         for_each_tensor(
             [&](const auto& tensor) {
@@ -117,12 +119,19 @@ class Scorer {
     }
 
     void score_image(Batch<T> x, std::size_t i, Workspace& w, const ScoreOutput& out) const {
-        const Batch<T> z = model_.encoder.forward(packed_.encoder, x, w.encoder);
+        const Batch<T> h = model_.encoder.forward(packed_.encoder, x, w.encoder);
+        const Batch<T> z = model_.latent.forward(h, Batch<T>{}, w.latent);
         const Batch<T> y = model_.decoder.forward(packed_.decoder, z, w.decoder);
         const double error = MeanSquaredError::sum(y, x) / static_cast<double>(x.size());
         const Batch<T> dy = MeanSquaredError::gradient(y, x, x.size(), w.dy);
         for (std::size_t k = 0; k < count(); ++k) w.reductions[monitored_[k]].reference = references_[k].data();
-        backward_reduce(model_.decoder, packed_.decoder, w.decoder, dy, w.gradient, std::span(w.reductions), false);
+        const std::span all(w.reductions);
+        const bool encoder_too = monitored_.front() < encoder_tensors_;
+        const Batch<T> dz = backward_reduce(model_.decoder, packed_.decoder, w.decoder, dy, w.gradient.decoder,
+                                            all.subspan(encoder_tensors_), encoder_too);
+        if (encoder_too)
+            backward_reduce(model_.encoder, packed_.encoder, w.encoder, model_.latent.backward(w.latent, dz, 0),
+                            w.gradient.encoder, all.first(encoder_tensors_), false);
         double sum = 0;
         for (std::size_t k = 0; k < count(); ++k) {
             const auto& reduced = w.reductions[monitored_[k]].sum;
@@ -137,7 +146,8 @@ class Scorer {
 
     Model model_;
     typename Model::template Packed<T> packed_;
-    decoder_params_t<Model, T> gradient_; // its form only
+    params_t<Model, T> gradient_; // its form only
+    std::size_t encoder_tensors_;
     std::vector<AlignedVector<T>> references_;
     std::vector<double> squared_norms_;
     double beta_;

@@ -52,6 +52,7 @@ struct GradConOptions {
 template <TensorTree Tree>
 class GradCon {
   public:
+    using Gradients = Tree;
     using Scalar = scalar_t<Tree>;
 
     /// @param like a tree of the form that gradients will have (its values are not read)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradcon/nn/latent.hpp"
 #include "gradcon/nn/passes.hpp"
 
 #include <array>
@@ -9,14 +10,16 @@
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
-/// An encoder and a decoder that gives images back. Its parameters are a tree with the branches encoder and decoder, so
-/// that a policy can watch the decoder's alone.
+/// An encoder and a decoder that gives images back, and what lies between them: with a Gaussian latent it is a
+/// variational autoencoder. Its parameters are a tree with the branches encoder and decoder, so that a policy can watch
+/// the decoder's alone.
 template <class Encoder, class Decoder>
 struct Autoencoder {
     Encoder encoder;
     Decoder decoder;
+    Latent latent;
 
-    Autoencoder(Encoder e, Decoder d) : encoder(std::move(e)), decoder(std::move(d)) {
+    Autoencoder(Encoder e, Decoder d, Latent l = {}) : encoder(std::move(e)), decoder(std::move(d)), latent(l) {
         static_assert(check_layer<Encoder>() && check_layer<Decoder>());
     }
 
@@ -49,7 +52,9 @@ struct Autoencoder {
         gradcon::pack(decoder, params.decoder, packed.decoder);
     }
 
-    Shape output_shape(const Shape& x) const { return decoder.output_shape(encoder.output_shape(x)); }
+    Shape output_shape(const Shape& x) const {
+        return decoder.output_shape(latent.output_shape(encoder.output_shape(x)));
+    }
 
     /// @throws ShapeError when images of this shape do not come back in their own shape; it names the nearest that do
     void check_shape(const Shape& images) const {

@@ -11,20 +11,35 @@
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::models {
 
+namespace detail {
+inline Conv2d conv(std::size_t in, std::size_t out) { return {in, out, {.kernel_size = 4, .stride = 2, .padding = 2}}; }
+inline ConvTranspose2d conv_transpose(std::size_t in, std::size_t out, std::size_t padding) {
+    return {in, out, {.kernel_size = 4, .stride = 2, .padding = padding, .output_padding = {0, 0}}};
+}
+} // namespace detail
+
 /// The paper's convolutional autoencoder: four Conv2d and four ConvTranspose2d, kernel 4, stride 2, ReLU between them
 /// and a Sigmoid at the end; 230,721 parameters for one channel, 232,771 for three. It gives images back in their own
 /// size where height and width are 12 modulo 16 (28, 44, 60, ...); for other sizes see cae.
 inline auto paper_cae(std::size_t channels) {
-    const auto conv = [](std::size_t in, std::size_t out) {
-        return Conv2d{in, out, {.kernel_size = 4, .stride = 2, .padding = 2}};
-    };
-    const auto conv_transpose = [](std::size_t in, std::size_t out, std::size_t padding) {
-        return ConvTranspose2d{in, out, {.kernel_size = 4, .stride = 2, .padding = padding, .output_padding = {0, 0}}};
-    };
+    using detail::conv, detail::conv_transpose;
     return Autoencoder{
         Sequential{conv(channels, 32), ReLU{}, conv(32, 32), ReLU{}, conv(32, 64), ReLU{}, conv(64, 64), ReLU{}},
         Sequential{conv_transpose(64, 64, 2), ReLU{}, conv_transpose(64, 32, 1), ReLU{}, conv_transpose(32, 32, 2),
                    ReLU{}, conv_transpose(32, channels, 1), Sigmoid{}}};
+}
+
+/// The paper's variational autoencoder, for 28 x 28 images: the same convolutions around a Gaussian latent of 576
+/// values. The encoder's last layer is both heads of the authors' network (fc11 gives the means, fc12 the log
+/// variances, stacked in this order), the decoder's first is their fc2.
+inline auto paper_vae(std::size_t channels) {
+    using detail::conv, detail::conv_transpose;
+    return Autoencoder{Sequential{conv(channels, 32), ReLU{}, conv(32, 32), ReLU{}, conv(32, 64), ReLU{}, conv(64, 64),
+                                  ReLU{}, Flatten{}, Linear{576, 2 * 576}},
+                       Sequential{Linear{576, 576}, Unflatten{3, 3, 64}, conv_transpose(64, 64, 2), ReLU{},
+                                  conv_transpose(64, 32, 1), ReLU{}, conv_transpose(32, 32, 2), ReLU{},
+                                  conv_transpose(32, channels, 1), Sigmoid{}},
+                       Latent::gaussian(576)};
 }
 
 /// Image height, width and channels, 1 or more each; the channels of each encoder layer, which the decoder mirrors.

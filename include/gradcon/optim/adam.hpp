@@ -36,6 +36,10 @@ class Adam {
         options_.learning_rate = rate;
     }
     std::uint64_t steps() const { return steps_; }
+    void set_steps(std::uint64_t steps) { steps_ = steps; }
+    /// The moments, as a tree: what a checkpoint keeps beside steps and learning rate.
+    auto state() { return std::tie(first_, second_); }
+    auto state() const { return std::tie(first_, second_); }
 
     /// One step along the gradient g of the loss. @throws ShapeError when the trees differ in form
     void step(Params& params, const Params& g) {

@@ -27,6 +27,10 @@ class Sgd {
         options_.learning_rate = rate;
     }
 
+    /// The velocity, as a tree: what a checkpoint keeps beside the learning rate.
+    auto state() { return std::tie(velocity_); }
+    auto state() const { return std::tie(velocity_); }
+
     /// One step along the gradient g of the loss. @throws ShapeError when the trees differ in form
     void step(Params& params, const Params& g) {
         using T = scalar_t<Params>;
