@@ -5,6 +5,7 @@
 #include "gradcon/io/layers.hpp"
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/nn/autoencoder.hpp"
+#include "gradcon/workspace.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -20,12 +21,12 @@
 
 // A trained detector as one safetensors file: parameters (names and layouts of PyTorch: see parameters.hpp), the exact
 // reference gradients "ref.0", "ref.1", ... (F64, in the layouts of their weights), and as metadata
-//     format            "gradcon"                   format_version    "1"
-//     encoder, decoder  lists of layers, as JSON    policy            options, monitored tensors, number of updates, as
-//     JSON checksum          CRC-64 over all of that and the tensors
+//     format            "gradcon"                   format_version    "1", or "2" with what follows *
+//     encoder, decoder  lists of layers, as JSON    policy            options, monitored tensors, number of updates
+//     latent *          a Gaussian latent's size    checksum          CRC-64 over all of that and the tensors
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
-inline constexpr unsigned model_format_version = 1;
+inline constexpr unsigned model_format_version = 2;
 
 namespace detail {
 inline constexpr std::array<const char*, 2> reference_of_names{"total_loss", "reconstruction_loss"};
@@ -60,28 +61,97 @@ inline std::vector<Description> read_descriptions(const Safetensors& file, const
     } catch (const ValueError& error) { throw FileError(message(file.path(), ": metadata ", key, ": ", error.what())); }
 }
 
-/// Checks what every gradcon model has before anything in it is believed.
-inline void check_format(const Safetensors& file) {
-    const auto metadata = [&](const char* key) {
-        const auto found = file.metadata().find(key);
-        return found == file.metadata().end() ? std::string() : found->second;
-    };
-    if (metadata("format") != "gradcon")
-        throw FileError(file.path() + ": not a gradcon model: metadata lacks format = gradcon");
-    const std::string text = metadata("format_version");
+inline std::string metadata(const Safetensors& file, const std::string& key) {
+    const auto found = file.metadata().find(key);
+    return found == file.metadata().end() ? std::string() : found->second;
+}
+
+/// Checks what every file of ours has before anything in it is believed.
+inline void check_format(const Safetensors& file, const std::string& format, unsigned newest) {
+    if (metadata(file, "format") != format)
+        throw FileError(file.path() + ": not a " + format + " file: metadata lacks format = " + format);
+    const std::string text = metadata(file, "format_version");
     unsigned version = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
     if (error != std::errc{} || end != text.data() + text.size() || version == 0)
         throw FileError(file.path() + ": format_version must be a positive whole number; it is " + text);
-    if (version > model_format_version)
+    if (version > newest)
         throw FileError(message(file.path(), ": format version ", version,
-                                " is newer than this library, which reads up to ", model_format_version));
+                                " is newer than this library, which reads up to ", newest));
     verify_checksum(file);
 }
 
-/// A policy for this decoder with the file's options and reference.
-template <class Decoder>
-GradCon<Decoder> read_policy(const Safetensors& file, const Decoder& decoder, std::set<std::string>& names_read) {
+/// What tells one network from another: its layers and its latent.
+template <class Model>
+void describe_network(const Model& model, std::map<std::string, std::string>& metadata) {
+    metadata["encoder"] = to_json(describe_layers(model.encoder));
+    metadata["decoder"] = to_json(describe_layers(model.decoder));
+    if (model.latent.is_gaussian())
+        metadata["latent"] = to_json({Description().with("type", "Gaussian").with("size", model.latent.size())});
+}
+
+/// @throws FileError when the file's network is another one
+template <class Model>
+void check_network(const Safetensors& file, const Model& model) {
+    std::map<std::string, std::string> ours;
+    describe_network(model, ours);
+    for (const char* part : {"encoder", "decoder", "latent"}) {
+        if (!ours.contains(part) && !file.metadata().contains(part)) continue; // no Gaussian latent
+        if (!ours.contains(part) || !file.metadata().contains(part) ||
+            read_descriptions(file, part) != parse_descriptions(ours[part]))
+            throw FileError(message(file.path(), ": its ", part, " is ", metadata(file, part), ", the model's ",
+                                    ours.contains(part) ? ours[part] : ""));
+    }
+}
+
+/// The latent that the file describes.
+inline Latent read_latent(const Safetensors& file) {
+    if (!file.metadata().contains("latent")) return {};
+    const auto list = read_descriptions(file, "latent");
+    try {
+        if (list.size() != 1 || list[0].template at<std::string>("type") != "Gaussian")
+            throw ValueError("must be one of type Gaussian");
+        return Latent::gaussian(list[0].template at<std::uint64_t>("size"));
+    } catch (const ValueError& error) { throw FileError(message(file.path(), ": metadata latent: ", error.what())); }
+}
+
+/// f(its number, its tensor) for each tensor that the policy monitors in a tree of its form.
+template <class Policy, class Tree, class F>
+void for_each_monitored(const Policy& policy, const Tree& tree, F&& f) {
+    std::size_t index = 0, i = 0;
+    for_each_tensor(
+        [&](const auto& tensor) {
+            if (i == policy.count() || policy.monitored()[i] != index++) return;
+            f(i++, tensor);
+        },
+        tree);
+}
+
+/// The policy's exact reference gradients, as tensors prefix + "ref.0", ...
+template <class Tree>
+void append_references(const GradCon<Tree>& policy, const Tree& watched, const std::string& prefix,
+                       std::vector<TensorToWrite>& tensors) {
+    for_each_monitored(policy, watched, [&](std::size_t i, const auto& tensor) {
+        tensors.push_back(
+            to_pytorch(prefix + "ref." + std::to_string(i), tensor, policy.reference().exact(i)));
+    });
+}
+
+template <class Tree>
+void read_references(const Safetensors& file, const std::string& prefix, const Tree& watched, std::uint64_t updates,
+                     GradCon<Tree>& policy, std::set<std::string>& names_read) {
+    std::vector<std::vector<double>> means;
+    for_each_monitored(policy, watched, [&](std::size_t i, const auto& tensor) {
+        const std::string name = prefix + "ref." + std::to_string(i);
+        means.push_back(from_pytorch<double>(file, name, tensor));
+        names_read.insert(name);
+    });
+    policy.reference().restore(means, updates);
+}
+
+/// A policy for this tree with the file's options and reference.
+template <class Tree>
+GradCon<Tree> read_policy(const Safetensors& file, const Tree& watched, std::set<std::string>& names_read) {
     const auto list = read_descriptions(file, "policy");
     if (list.size() != 1) throw FileError(file.path() + ": metadata policy must be one object");
     const Description& d = list[0];
@@ -92,20 +162,10 @@ GradCon<Decoder> read_policy(const Safetensors& file, const Decoder& decoder, st
                                      .averaging = parse_choice<Averaging>(d, "averaging", averaging_names),
                                      .decay = d.number("decay")};
         const auto& names = d.at<std::vector<std::string>>("monitored");
-        GradCon<Decoder> policy(decoder, options,
-                                [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
+        GradCon<Tree> policy(watched, options,
+                             [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
         if (policy.names() != names) throw ValueError("it monitors tensors that the decoder has not: " + d.to_json());
-        std::vector<std::vector<double>> means;
-        std::size_t index = 0;
-        for_each_tensor(
-            [&](const auto& tensor) {
-                if (means.size() == policy.count() || policy.monitored()[means.size()] != index++) return;
-                const std::string name = "ref." + std::to_string(means.size());
-                means.push_back(from_pytorch<double>(file, name, tensor));
-                names_read.insert(name);
-            },
-            decoder);
-        policy.reference().restore(means, d.at<std::uint64_t>("updates"));
+        read_references(file, "", watched, d.at<std::uint64_t>("updates"), policy, names_read);
         return policy;
     } catch (const ValueError& error) { throw FileError(file.path() + ": policy: " + error.what()); }
 }
@@ -118,24 +178,16 @@ inline void refuse_extra(const Safetensors& file, const std::set<std::string>& n
 
 /// Writes a trained detector; a file that was there is replaced at once or, on any error, not at all.
 /// @throws FileError when the file cannot be written (then the old one is untouched)
-template <class Model, class Params, class Decoder>
+template <class Model, class Params, class Tree>
 void save_model(const std::filesystem::path& path, const Model& model, const Params& params,
-                const GradCon<Decoder>& policy) {
+                const GradCon<Tree>& policy) {
     std::vector<TensorToWrite> tensors;
     append_parameters(params, "", tensors);
-    std::size_t index = 0, i = 0;
-    for_each_tensor(
-        [&](const auto& tensor) {
-            if (i == policy.count() || policy.monitored()[i] != index++) return;
-            tensors.push_back(to_pytorch("ref." + std::to_string(i), tensor, policy.reference().exact(i)));
-            ++i;
-        },
-        params.decoder);
+    detail::append_references(policy, watched<GradCon<Tree>>(params), "", tensors);
     std::map<std::string, std::string> metadata;
     metadata["format"] = "gradcon";
-    metadata["format_version"] = std::to_string(model_format_version);
-    metadata["encoder"] = to_json(describe_layers(model.encoder));
-    metadata["decoder"] = to_json(describe_layers(model.decoder));
+    metadata["format_version"] = model.latent.is_gaussian() ? "2" : "1"; // so that older readers take what they can
+    detail::describe_network(model, metadata);
     metadata["policy"] = to_json(std::vector(1, detail::describe_policy(policy)));
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
@@ -143,21 +195,15 @@ void save_model(const std::filesystem::path& path, const Model& model, const Par
 
 /// Reads a detector into a model that is given, whose layers must be the file's. Number types may differ.
 /// @throws FileError that names what is wrong; params and policy are then as before
-template <class Model, class Params, class Decoder>
-void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Decoder>& policy) {
+template <class Model, class Params, class Tree>
+void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Tree>& policy) {
     const Safetensors file = read_safetensors(path);
-    detail::check_format(file);
-    const auto compare = [&](const char* part, const std::vector<Description>& ours) {
-        if (const auto theirs = detail::read_descriptions(file, part); theirs != ours)
-            throw FileError(
-                message(file.path(), ": its ", part, " is ", to_json(theirs), ", the model's ", to_json(ours)));
-    };
-    compare("encoder", describe_layers(model.encoder));
-    compare("decoder", describe_layers(model.decoder));
+    detail::check_format(file, "gradcon", model_format_version);
+    detail::check_network(file, model);
     std::set<std::string> names;
     Params read = params;
     read_parameters(file, "", read, names);
-    auto read_policy = detail::read_policy(file, read.decoder, names);
+    auto read_policy = detail::read_policy(file, watched<GradCon<Tree>>(read), names);
     detail::refuse_extra(file, names);
     params = std::move(read);
     policy = std::move(read_policy);
@@ -172,13 +218,15 @@ struct Detector {
     GradCon<typename Chain::template Params<T>> policy;
 };
 
-/// Reads a detector of any network made of the shipped layers. @throws FileError that names what is wrong
+/// Reads a detector of any network made of the shipped layers, whose policy watches the decoder.
+/// @throws FileError that names what is wrong
 template <class T>
 Detector<T> load_model(const std::filesystem::path& path) {
     const Safetensors file = read_safetensors(path);
-    detail::check_format(file);
+    detail::check_format(file, "gradcon", model_format_version);
     const Autoencoder model{read_chain(file, "down.", detail::read_descriptions(file, "encoder")),
-                            read_chain(file, "up.", detail::read_descriptions(file, "decoder"))};
+                            read_chain(file, "up.", detail::read_descriptions(file, "decoder")),
+                            detail::read_latent(file)};
     Rng rng;
     auto params = model.template init<T>(rng);
     std::set<std::string> names;

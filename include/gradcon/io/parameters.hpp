@@ -84,6 +84,13 @@ TensorToWrite to_pytorch(const std::string& name, const Tensor& tensor, std::spa
     return to;
 }
 
+/// A plain vector as a file has it.
+template <class T>
+TensorToWrite to_pytorch(const std::string& name, std::span<const T> values) {
+    const auto bytes = std::as_bytes(values);
+    return {name, detail::dtype_of<T>(), {values.size()}, {bytes.begin(), bytes.end()}};
+}
+
 /// A tensor of the file in our layout, as T. @param tensor gives the form that is expected
 /// @throws FileError when it is missing, has another shape, is neither F32 nor F64, or holds a number that is not
 /// finite

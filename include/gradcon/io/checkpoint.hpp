@@ -1,0 +1,120 @@
+#pragma once
+
+#include "gradcon/fit.hpp"
+#include "gradcon/io/model_file.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+// A training that can go on as one safetensors file, apart from the model file: parameters, references and moments
+// exactly, those of the best epoch under "best.", the order of the images "order" (F64), and as metadata the network
+// and the policy (as a model file has them), the random generator's state and
+//     training   epochs done, best epoch and its losses, learning rate, optimizer steps
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+
+inline constexpr unsigned checkpoint_format_version = 1;
+
+/// Writes a training between two epochs (in fit's callback, say); the file that was there is replaced at once, or on
+/// any error not at all, so that whatever happens a whole checkpoint is there.
+/// @throws FileError when the file cannot be written
+template <class Model, class Params, class Policy, class Optimizer>
+void save_checkpoint(const std::filesystem::path& path, const Model& model,
+                     const Training<Params, Policy, Optimizer>& training) {
+    std::vector<TensorToWrite> tensors;
+    append_parameters(training.params, "", tensors);
+    append_parameters(training.best_params, "best.", tensors);
+    append_parameters(training.optimizer.state(), "optimizer.", tensors);
+    detail::append_references(training.policy, watched<Policy>(training.params), "", tensors);
+    detail::append_references(training.best_policy, watched<Policy>(training.best_params), "best.", tensors);
+    const std::vector<double> order(training.order.begin(), training.order.end());
+    tensors.push_back(to_pytorch("order", std::span<const double>(order)));
+
+    Description state = Description()
+                            .with("epochs", training.epochs)
+                            .with("best_epoch", training.best_epoch)
+                            .with("best_updates", training.best_policy.reference().updates())
+                            .with("learning_rate", training.optimizer.learning_rate())
+                            .with("best_reconstruction", training.best.reconstruction)
+                            .with("best_latent", training.best.latent)
+                            .with("best_alignment", training.best.alignment)
+                            .with("best_total", training.best.total);
+    if constexpr (requires { training.optimizer.steps(); })
+        state = std::move(state).with("optimizer_steps", training.optimizer.steps());
+    std::map<std::string, std::string> metadata;
+    metadata["format"] = "gradcon checkpoint";
+    metadata["format_version"] = std::to_string(checkpoint_format_version);
+    detail::describe_network(model, metadata);
+    metadata["policy"] = to_json(std::vector(1, detail::describe_policy(training.policy)));
+    metadata["training"] = to_json(std::vector(1, state));
+    std::ostringstream rng;
+    rng << training.rng;
+    metadata["rng"] = rng.str();
+    add_checksum(metadata, tensors);
+    replace_file(path, serialize_safetensors(tensors, metadata));
+}
+
+/// Reads a checkpoint into a training that was made as the saved one was: of the same network, with a policy and an
+/// optimizer of the same kind (what the file has of their options replaces theirs). Options of the optimizer other than
+/// its learning rate are the given one's.
+/// @throws FileError that names what is wrong; `training` is then as before
+template <class Model, class Params, class Policy, class Optimizer>
+void load_checkpoint(const std::filesystem::path& path, const Model& model,
+                     Training<Params, Policy, Optimizer>& training) {
+    const Safetensors file = read_safetensors(path);
+    detail::check_format(file, "gradcon checkpoint", checkpoint_format_version);
+    detail::check_network(file, model);
+    std::set<std::string> names;
+    auto read = training;
+    read_parameters(file, "", read.params, names);
+    read_parameters(file, "best.", read.best_params, names);
+    for_each_named_tensor(
+        [&](const std::string& name, auto& moment) {
+            const std::string theirs = "optimizer." + pytorch_name(name);
+            std::ranges::copy(from_pytorch<scalar_t<Params>>(file, theirs, moment), moment.data());
+            names.insert(theirs);
+        },
+        read.optimizer.state());
+    read.policy = detail::read_policy(file, watched<Policy>(read.params), names);
+    read.best_policy = read.policy;
+    const auto list = detail::read_descriptions(file, "training");
+    if (list.size() != 1) throw FileError(file.path() + ": metadata training must be one object");
+    const Description& d = list[0];
+    try {
+        detail::read_references(file, "best.", watched<Policy>(read.params), d.at<std::uint64_t>("best_updates"),
+                                read.best_policy, names);
+        read.epochs = d.at<std::uint64_t>("epochs");
+        read.best_epoch = d.at<std::uint64_t>("best_epoch");
+        read.best = {d.number("best_reconstruction"), d.number("best_latent"), d.number("best_alignment"),
+                     d.number("best_total")};
+        read.optimizer.set_learning_rate(d.number("learning_rate"));
+        if constexpr (requires { read.optimizer.set_steps(1); })
+            read.optimizer.set_steps(d.at<std::uint64_t>("optimizer_steps"));
+    } catch (const ValueError& error) { throw FileError(file.path() + ": training: " + error.what()); }
+
+    const auto order = file.values<double>("order");
+    names.insert("order");
+    std::vector<bool> seen(order.size());
+    read.order.clear();
+    for (const double index : order) {
+        const bool whole = index >= 0 && index < static_cast<double>(order.size());
+        read.order.push_back(whole ? static_cast<std::size_t>(index) : 0);
+        if (!whole || static_cast<double>(read.order.back()) < index || seen[read.order.back()])
+            throw FileError(message(file.path(), ": order must hold each of 0 ... ", order.size(), " once; it has ",
+                                    index, " where it must not be"));
+        seen[read.order.back()] = true;
+    }
+    std::istringstream rng(detail::metadata(file, "rng"));
+    if (!(rng >> read.rng)) throw FileError(file.path() + ": metadata rng is no state of the random generator");
+    detail::refuse_extra(file, names);
+    training = std::move(read);
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
