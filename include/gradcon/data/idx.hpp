@@ -96,9 +96,9 @@ inline LabelledImages read_idx_pair(const std::filesystem::path& images, const s
     return set;
 }
 
-/// Reads {train,t10k}-{images-idx3,labels-idx1}-ubyte, each plain or with .gz, from a folder: training images first.
+/// Reads {train,t10k}-{images-idx3,labels-idx1}-ubyte, each plain or with .gz, from a folder.
 /// @throws FileError as read_idx_pair, or when a file is missing or the two parts differ in image size
-inline LabelledImages read_idx_folder(const std::filesystem::path& folder) {
+inline OfficialParts read_idx_split(const std::filesystem::path& folder) {
     const auto part = [&](const std::string& name) {
         const auto find = [&](const std::string& file) {
             for (const char* extension : {"", ".gz"})
@@ -107,18 +107,19 @@ inline LabelledImages read_idx_folder(const std::filesystem::path& folder) {
         };
         return read_idx_pair(find(name + "-images-idx3-ubyte"), find(name + "-labels-idx1-ubyte"));
     };
-    LabelledImages train = part("train");
-    const LabelledImages test = part("t10k");
-    const auto &a = train.images.shape(), &b = test.images.shape();
+    OfficialParts parts{part("train"), part("t10k")};
+    const auto &a = parts.train.images.shape(), &b = parts.test.images.shape();
     if (a[1] != b[1] || a[2] != b[2])
         throw FileError(
             message(folder.string(), ": training images are ", a[1], " x ", a[2], ", test images ", b[1], " x ", b[2]));
-    LabelledImages all;
-    all.images.resize({a[0] + b[0], a[1], a[2], 1});
-    std::ranges::copy(test.images, std::ranges::copy(train.images, all.images.data()).out);
-    all.labels = std::move(train.labels);
-    all.labels.insert(all.labels.end(), test.labels.begin(), test.labels.end());
-    return all;
+    return parts;
+}
+
+/// Reads the same files as one set: training images first.
+/// @throws FileError as read_idx_split
+inline LabelledImages read_idx_folder(const std::filesystem::path& folder) {
+    OfficialParts parts = read_idx_split(folder);
+    return concatenate(std::array{std::move(parts.train), std::move(parts.test)});
 }
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data

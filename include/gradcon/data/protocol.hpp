@@ -12,7 +12,8 @@
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
 
-/// Indices into a labelled set: images of one class to train on, and a test set with anomalies.
+/// Images of one class to train on, and a test set with anomalies: as indices into the labelled set that was split. Of
+/// a set published in two parts, `train` and `validation` index the training part, `test` the test part.
 struct Split {
     std::vector<std::size_t> train, validation, test;
     std::vector<std::uint8_t> anomalous; // for each of `test`: 1 if it is of another class
@@ -55,6 +56,34 @@ inline Split fashion_mnist_split(std::span<const std::uint8_t> labels, std::uint
     shuffle(std::span(others), rng);
     split.test.insert(split.test.end(), others.begin(), others.begin() + static_cast<std::ptrdiff_t>(outliers));
     split.anomalous.resize(split.test.size(), 1);
+    return split;
+}
+
+/// The paper's protocol for CIFAR-10 and MNIST: the inlier class's images of the official training part, 10 % of them
+/// (rounded up) for validation, at random; the test set is all images of the inlier class in the official test part, in
+/// their order, and then as many from the other classes, drawn at random without repetition: an outlier ratio of 50 %.
+/// @throws ValueError when there are too few images of the inlier class, 2 for training and 1 for testing, or of the
+/// others
+inline Split official_split(std::span<const std::uint8_t> train_labels, std::span<const std::uint8_t> test_labels,
+                            std::uint8_t inlier, Rng& rng) {
+    Split split;
+    for (std::size_t i = 0; i < train_labels.size(); ++i)
+        if (train_labels[i] == inlier) split.train.push_back(i);
+    std::vector<std::size_t> others;
+    for (std::size_t i = 0; i < test_labels.size(); ++i) (test_labels[i] == inlier ? split.test : others).push_back(i);
+    const std::size_t inliers = split.test.size();
+    if (split.train.size() < 2 || inliers == 0 || inliers > others.size())
+        throw ValueError(message("class ", int{inlier}, " has ", split.train.size(), " images to train with and ",
+                                 inliers, " to test with, the others ", others.size(),
+                                 " to test with: too few for an outlier ratio of 0.5"));
+    shuffle(std::span(split.train), rng);
+    const auto cut = split.train.begin() + static_cast<std::ptrdiff_t>(split.train.size() * 9 / 10);
+    split.validation.assign(cut, split.train.end());
+    split.train.erase(cut, split.train.end());
+    shuffle(std::span(others), rng);
+    split.test.insert(split.test.end(), others.begin(), others.begin() + static_cast<std::ptrdiff_t>(inliers));
+    split.anomalous.assign(inliers, 0);
+    split.anomalous.resize(2 * inliers, 1);
     return split;
 }
 
