@@ -57,19 +57,14 @@ Samples random_ties(Rng& rng, std::size_t least) {
     return samples;
 }
 
-double normal(Rng& rng) { // Box and Muller
-    const double radius = std::sqrt(-2 * std::log(1 - uniform(rng, 0, 1)));
-    return radius * std::cos(2 * std::numbers::pi * uniform(rng, 0, 1));
-}
-
 /// Two scores with a part in common; anomalies are shifted. The AUROC of either is Phi(shift / sqrt 2) in truth.
 Samples random_normals(Rng& rng, std::size_t normals, std::size_t anomalies, double first_shift, double second_shift) {
     Samples samples;
     for (std::size_t i = 0; i < normals + anomalies; ++i) {
         const bool anomaly = i >= normals;
-        const double common = 0.8 * normal(rng);
-        samples.first.push_back(common + 0.6 * normal(rng) + (anomaly ? first_shift : 0));
-        samples.second.push_back(common + 0.6 * normal(rng) + (anomaly ? second_shift : 0));
+        const double common = 0.8 * standard_normal(rng);
+        samples.first.push_back(common + 0.6 * standard_normal(rng) + (anomaly ? first_shift : 0));
+        samples.second.push_back(common + 0.6 * standard_normal(rng) + (anomaly ? second_shift : 0));
         samples.anomalous.push_back(anomaly ? 1 : 0);
     }
     return samples;
@@ -275,7 +270,7 @@ TEST_SUITE("metrics") {
             CHECK(normal_quantile(p) == doctest::Approx(-normal_quantile(1 - p)).epsilon(1e-13));
             CHECK(std::erfc(-normal_quantile(p) / std::numbers::sqrt2) / 2 == about(p));
         }
-        for (const double wrong : {0.0, -1.0, 1e-301, 1.0, 2.0, not_a_number, infinity})
+        for (const double wrong : {0.0, -1.0, 1e-281, 1.0, 2.0, not_a_number, infinity})
             CHECK_THROWS_AS(normal_quantile(wrong), ValueError);
     }
 
@@ -454,10 +449,10 @@ TEST_SUITE("metrics") {
         Rng rng(9);
         int covered = 0, rejected = 0;
         for (int round = 0; round < 200; ++round) {
-            const Samples a = random_normals(rng, 40, 40, 1, 1), b = random_normals(rng, 30, 20, 0.7, 0.7);
-            const Interval interval = bootstrap_interval(auroc, a.first, a.anomalous, rng, 200, 0.9);
+            const Samples a = random_normals(rng, 25, 25, 1, 1), b = random_normals(rng, 20, 15, 0.7, 0.7);
+            const Interval interval = bootstrap_interval(auroc, a.first, a.anomalous, rng, 100, 0.9);
             covered += interval.low <= true_auroc(1) && true_auroc(1) <= interval.high;
-            rejected += bootstrap_difference(auroc, std::vector<PairedScores>{a, b}, rng, 200).p_two_sided < 0.1;
+            rejected += bootstrap_difference(auroc, std::vector<PairedScores>{a, b}, rng, 100).p_two_sided < 0.1;
         }
         MESSAGE("of 200: covered ", covered, ", two-sided ", rejected);
         CHECK(std::abs(covered - 180) < 17); // 4 standard deviations

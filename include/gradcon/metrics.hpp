@@ -200,10 +200,10 @@ inline double fpr_at_tpr(std::span<const double> scores, std::span<const std::ui
 }
 
 /// The x below which a standard normal variable falls with probability p; error below 1e-14 (1 + |x|).
-/// @throws ValueError unless 1e-300 <= p < 1
+/// @throws ValueError unless 1e-280 <= p < 1; below, products with p would underflow
 inline double normal_quantile(double p) {
-    if (is_nan(p) || p < 1e-300 || p >= 1)
-        throw ValueError(message("normal_quantile: needs 1e-300 <= p < 1; given: ", p));
+    if (is_nan(p) || p < 1e-280 || p >= 1)
+        throw ValueError(message("normal_quantile: needs 1e-280 <= p < 1; given: ", p));
     if (p > 0.5) return -normal_quantile(1 - p);
     // Newton's method for log Phi(x) = log p. As Phi(x) <= exp(-x^2 / 2) / 2 the start is at the root or to its left,
     // and as log Phi is concave every step stays there: no step can go astray.

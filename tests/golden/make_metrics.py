@@ -19,7 +19,8 @@ from sklearn.metrics import (
 
 HEAD = """#pragma once
 
-// Written by make_metrics.py. clang-format off
+// Written by make_metrics.py.
+// clang-format off
 
 #include <cstddef>
 #include <cstdint>
@@ -105,6 +106,6 @@ print("inline const std::vector<MetricsCase> metrics_cases{")
 for case in cases():
     figures(*case)
 print("};\n\nstruct NormalQuantile {\n    double p, x;\n};\n\ninline const std::vector<NormalQuantile> normal_quantiles{")
-for p in [1e-300, 1e-100, 1e-20, 1e-9, 1e-4, 0.005, 0.025, 0.05, 0.2, 0.4, 0.499999, 0.5, 0.51, 0.75, 0.975, 0.9999, 1 - 2**-40]:
+for p in [1e-280, 1e-100, 1e-20, 1e-9, 1e-4, 0.005, 0.025, 0.05, 0.2, 0.4, 0.499999, 0.5, 0.51, 0.75, 0.975, 0.9999, 1 - 2**-40]:
     print(f"    {{{number(p)}, {number(norm.ppf(p))}}},")
 print("};\n\n} // namespace golden")

@@ -1,6 +1,7 @@
 #pragma once
 
-// Written by make_metrics.py. clang-format off
+// Written by make_metrics.py.
+// clang-format off
 
 #include <cstddef>
 #include <cstdint>
@@ -103,7 +104,7 @@ struct NormalQuantile {
 };
 
 inline const std::vector<NormalQuantile> normal_quantiles{
-    {1e-300, -37.0470962993612},
+    {1e-280, -35.78342139466302},
     {1e-100, -21.273453560965322},
     {1e-20, -9.262340089798409},
     {1e-09, -5.9978070150076865},
