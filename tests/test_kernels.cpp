@@ -261,23 +261,28 @@ TEST_SUITE("kernels") {
             for (double& value : expected_g) value /= 3;
             CHECK(g.intact());
 
-            const auto reference = random_values<T>(c.weight.size(), rng);
-            kernels::DotWithReference<T> reduce(reference.data());
-            kernels::outer_product<T>(c.window, pair, reduce, scratch);
-            kernels::WeightedNorm<T> weigh(reference.data());
-            kernels::outer_product<T>(c.window, pair, weigh, scratch);
-            double dot = 0, squares = 0, scale = 1, weighted = 0, weighted_scale = 1;
-            for (std::size_t i = 0; i < expected_g.size(); ++i) {
-                dot += expected_g[i] * double{reference[i]};
-                squares += expected_g[i] * expected_g[i];
-                scale += std::abs(expected_g[i] * double{reference[i]});
-                weighted += expected_g[i] * expected_g[i] * double{reference[i]};
-                weighted_scale += expected_g[i] * expected_g[i] * std::abs(double{reference[i]});
+            const auto reference = random_values<T>(c.weight.size(), rng),
+                       mean = random_values<T>(c.weight.size(), rng), weight = random_values<T>(c.weight.size(), rng);
+            kernels::DotWithReference<T> align(reference.data());
+            kernels::outer_product<T>(c.window, pair, align, scratch);
+            kernels::ProfileSums<T> profile({reference.data(), mean.data(), weight.data()});
+            kernels::outer_product<T>(c.window, pair, profile, scratch);
+            const auto check_sum = [&](double found, auto&& summand) {
+                double sum = 0, scale = 1;
+                for (std::size_t i = 0; i < expected_g.size(); ++i) {
+                    sum += summand(i, expected_g[i]);
+                    scale += std::abs(summand(i, expected_g[i]));
+                }
+                CHECK(std::abs(found - sum) <= tolerance<T>(expected_g.size() + positions) * scale);
+            };
+            for (const auto& sums : {align.sum(), profile.sum()}) {
+                check_sum(sums.dot, [&](std::size_t i, double gradient) { return gradient * double{reference[i]}; });
+                check_sum(sums.squared_norm, [&](std::size_t, double gradient) { return gradient * gradient; });
             }
-            CHECK(std::abs(weigh.sum() - weighted) <= tolerance<T>(expected_g.size() + positions) * weighted_scale);
-            CHECK(std::abs(reduce.sum().dot - dot) <= tolerance<T>(expected_g.size() + positions) * scale);
-            CHECK(std::abs(reduce.sum().squared_norm - squares) <=
-                  tolerance<T>(expected_g.size() + positions) * (1 + squares));
+            check_sum(profile.sum().mean_dot,
+                      [&](std::size_t i, double gradient) { return gradient * double{mean[i]}; });
+            check_sum(profile.sum().weighted_square,
+                      [&](std::size_t i, double gradient) { return gradient * gradient * double{weight[i]}; });
         }
     }
 

@@ -36,7 +36,7 @@ void check_reduction(const L& layer, const Shape& shape) {
     layer.forward(packed, Batch<double>(x), cache_reduce);
     const Batch<double> dx = layer.backward(packed, cache, Batch<double>(dy), g);
     std::vector<kernels::Reduction<double>> reductions;
-    for_each_tensor([&](const auto& tensor) { reductions.push_back({tensor.data(), {}}); }, reference);
+    for_each_tensor([&](const auto& tensor) { reductions.push_back({.reference = tensor.data()}); }, reference);
     const Batch<double> dx_reduce =
         backward_reduce(layer, packed, cache_reduce, Batch<double>(dy), room, std::span(reductions), true);
     CHECK(std::equal(dx.data(), dx.data() + dx.size(), dx_reduce.data()));

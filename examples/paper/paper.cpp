@@ -1,4 +1,5 @@
 // Everything that the paper reports, on the images at hand.
+#include "scoring.hpp"
 #include "training.hpp"
 
 #include <cstdio>
@@ -26,7 +27,9 @@ void run(const Options& options) {
     Progress progress(images);
     for (const Experiment& e : all) {
         const std::filesystem::path folder = std::filesystem::path(options.out) / e.name();
-        train(e, sets.data(e), folder, options.epochs, threads, progress);
+        const Data data = sets.data(e);
+        const Detector detector = train(e, data, folder, options.epochs, threads, progress);
+        score(detector, data, folder, threads);
     }
 }
 

@@ -2,12 +2,14 @@
 
 #include "gradcon/executor.hpp"
 #include "gradcon/nn/loss.hpp"
+#include "gradcon/profile.hpp"
 #include "gradcon/workspace.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -19,20 +21,51 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 struct ScoreOutput {
     std::span<double> score{};                // N: mse + beta * (-mean cosine); higher is more anomalous
     std::span<double> reconstruction_error{}; // N: mean squared error
-    std::span<double> cosine{};               // N x count(): alignment of each monitored tensor
+    std::span<double> cosine{};               // N x count(): alignment of each monitored tensor with its reference
     std::span<double> gradient_norm{};        // N x count(): |d mse / d phi_k| of that image alone
+    std::span<double> latent_divergence{};    // N: KL of a Gaussian latent's code; 0 without one
+    // with a profile only
+    std::span<double> mean_cosine{};   // N x count(): alignment with the finished model's mean gradient
+    std::span<double> fisher_norm{};   // N x count(): sqrt of the sum of g^2 * weight
+    std::span<double> code_distance{}; // N: Mahalanobis distance of the code from those of the training images
 };
 
-/// Scores in memory of their own.
+/// What one pass over a sample yields: all that a score policy (score_policies.hpp) may look at. What needs a profile
+/// is empty, or NaN, without one.
+struct SampleStatistics {
+    double score = 0; // the paper's
+    double reconstruction_error = 0;
+    std::span<const double> cosine{}, gradient_norm{};
+    double latent_divergence = 0;
+    std::span<const double> mean_cosine{}, fisher_norm{};
+    double code_distance = std::numeric_limits<double>::quiet_NaN();
+};
+
+/// Scores in memory of their own: see ScoreOutput.
 struct Scores {
-    std::vector<double> score, reconstruction_error, cosine, gradient_norm;
+    std::vector<double> score, reconstruction_error, cosine, gradient_norm, latent_divergence, mean_cosine, fisher_norm,
+        code_distance;
     std::size_t count = 0; // monitored tensors: cosine of image i and tensor k is cosine[i * count + k]
+
+    std::size_t samples() const { return score.size(); }
 
     /// The gradient score of image i: -mean cosine, in [-1, 1].
     double gradient(std::size_t i) const {
         double sum = 0;
         for (std::size_t k = 0; k < count; ++k) sum += cosine[i * count + k];
         return -sum / static_cast<double>(count);
+    }
+
+    /// Views of image i's values; valid while nothing here changes.
+    SampleStatistics operator[](std::size_t i) const {
+        const auto each = [&](const std::vector<double>& values) {
+            return values.empty() ? std::span<const double>{} : std::span(values).subspan(i * count, count);
+        };
+        SampleStatistics s{
+            score[i],          reconstruction_error[i], each(cosine), each(gradient_norm), latent_divergence[i],
+            each(mean_cosine), each(fisher_norm)};
+        if (!code_distance.empty()) s.code_distance = code_distance[i];
+        return s;
     }
 };
 
@@ -68,6 +101,25 @@ class Scorer {
             gradient_);
     }
 
+    /// The same with a profile of the same model (fit_profile), for the statistics that need one. An image takes about
+    /// a tenth longer.
+    /// @throws ShapeError when the profile is of other tensors
+    template <class Policy>
+    Scorer(const Model& model, const params_t<Model, T>& params, const Policy& policy,
+           const GradientProfile<T>& profile)
+        : Scorer(model, params, policy) {
+        bool fits = profile.mean.size() == count() && profile.weight.size() == count() &&
+                    profile.code_whitening.size() == profile.code_mean.size() * profile.code_mean.size();
+        for (std::size_t k = 0; fits && k < count(); ++k)
+            fits = profile.mean[k].size() == references_[k].size() && profile.weight[k].size() == references_[k].size();
+        if (!fits) throw ShapeError("Scorer: the profile is of another network, or of other monitored tensors");
+        profile_ = profile;
+        for (const auto& mean : profile_.mean)
+            squared_mean_norms_.push_back(kernels::dot(std::span(mean), std::span(mean)));
+    }
+
+    bool has_profile() const { return !profile_.mean.empty(); }
+
     /// The number of monitored tensors: of cosines for each image.
     std::size_t count() const { return monitored_.size(); }
 
@@ -79,18 +131,24 @@ class Scorer {
     }
 
     /// @throws ShapeError when the model cannot give such images back, ValueError for a span that is neither empty nor
-    /// as
-    ///         long as ScoreOutput says
+    /// as long as ScoreOutput says, or that needs a profile
     void check(const Shape& images, const ScoreOutput& out) const {
-        const auto fits = [&](std::span<double> span, std::size_t values) {
-            return span.empty() || span.size() == images[0] * values;
+        const auto needs = [&](const char* name, std::span<double> span, std::size_t values, bool possible = true) {
+            if (span.empty()) return;
+            if (!possible)
+                throw ValueError(message("scores: ", name, " needs a Scorer that was made with a GradientProfile"));
+            if (span.size() != images[0] * values)
+                throw ValueError(message("scores: ", name, " of ", images[0], " images needs a span of ", values,
+                                         " for each, or an empty one; given: ", span.size()));
         };
-        if (!fits(out.score, 1) || !fits(out.reconstruction_error, 1) || !fits(out.cosine, count()) ||
-            !fits(out.gradient_norm, count()))
-            throw ValueError(message("scores of ", images[0], " images need spans that are empty or of 1, 1, ", count(),
-                                     " and ", count(), " values an image; given: ", out.score.size(), ", ",
-                                     out.reconstruction_error.size(), ", ", out.cosine.size(), ", ",
-                                     out.gradient_norm.size()));
+        needs("score", out.score, 1);
+        needs("reconstruction_error", out.reconstruction_error, 1);
+        needs("cosine", out.cosine, count());
+        needs("gradient_norm", out.gradient_norm, count());
+        needs("latent_divergence", out.latent_divergence, 1);
+        needs("mean_cosine", out.mean_cosine, count(), has_profile());
+        needs("fisher_norm", out.fisher_norm, count(), has_profile());
+        needs("code_distance", out.code_distance, 1, has_profile());
         if (images[0] > 0) model_.check_shape(images);
     }
 
@@ -124,7 +182,13 @@ class Scorer {
         const Batch<T> y = model_.decoder.forward(packed_.decoder, z, w.decoder);
         const double error = MeanSquaredError::sum(y, x) / static_cast<double>(x.size());
         const Batch<T> dy = MeanSquaredError::gradient(y, x, x.size(), w.dy);
-        for (std::size_t k = 0; k < count(); ++k) w.reductions[monitored_[k]].reference = references_[k].data();
+        const bool profiled = !out.mean_cosine.empty() || !out.fisher_norm.empty();
+        for (std::size_t k = 0; k < count(); ++k) {
+            auto& reduction = w.reductions[monitored_[k]];
+            reduction.reference = references_[k].data();
+            reduction.mean = profiled ? profile_.mean[k].data() : nullptr;
+            reduction.weight = profiled ? profile_.weight[k].data() : nullptr;
+        }
         const std::span all(w.reductions);
         const bool encoder_too = monitored_.front() < encoder_tensors_;
         const Batch<T> dz = backward_reduce(model_.decoder, packed_.decoder, w.decoder, dy, w.gradient.decoder,
@@ -138,7 +202,20 @@ class Scorer {
             const double c = cosine(reduced.dot, reduced.squared_norm, squared_norms_[k]);
             if (!out.cosine.empty()) out.cosine[i * count() + k] = c;
             if (!out.gradient_norm.empty()) out.gradient_norm[i * count() + k] = std::sqrt(reduced.squared_norm);
+            if (!out.mean_cosine.empty())
+                out.mean_cosine[i * count() + k] =
+                    cosine(reduced.mean_dot, reduced.squared_norm, squared_mean_norms_[k]);
+            if (!out.fisher_norm.empty()) out.fisher_norm[i * count() + k] = std::sqrt(reduced.weighted_square);
             sum += c;
+        }
+        if (!out.latent_divergence.empty()) out.latent_divergence[i] = model_.latent.divergence(h);
+        if (!out.code_distance.empty()) {
+            if (z.size() != profile_.code_mean.size())
+                throw ShapeError(message("scores: the profile's codes have ", profile_.code_mean.size(),
+                                         " values, this image's ", z.size()));
+            out.code_distance[i] =
+                kernels::mahalanobis(std::span<const T>(profile_.code_whitening), std::span(profile_.code_mean),
+                                     std::span(z.data(), z.size()), w.code);
         }
         if (!out.reconstruction_error.empty()) out.reconstruction_error[i] = error;
         if (!out.score.empty()) out.score[i] = error - beta_ * sum / static_cast<double>(count());
@@ -152,6 +229,8 @@ class Scorer {
     std::vector<double> squared_norms_;
     double beta_;
     std::vector<std::size_t> monitored_;
+    GradientProfile<T> profile_;
+    std::vector<double> squared_mean_norms_;
 };
 
 template <class Model, class Params, class Policy>
@@ -182,19 +261,23 @@ void score_each(const Scorer<Model, T>& scorer, const Images& images, Executor& 
     });
 }
 
-/// score_each that makes workspaces and results.
+/// score_each that makes workspaces and results: all statistics that the scorer can give.
 template <class Model, class T, class Images>
 Scores score_each(const Scorer<Model, T>& scorer, const Images& images, Executor& executor) {
     Scores scores;
     const auto samples = static_cast<std::size_t>(images.shape()[0]);
     scores.count = scorer.count();
-    scores.score.resize(samples);
-    scores.reconstruction_error.resize(samples);
-    scores.cosine.resize(samples * scorer.count());
-    scores.gradient_norm.resize(scores.cosine.size());
+    const auto room = [&](std::size_t values, auto&... vectors) { (vectors.resize(samples * values), ...); };
+    room(1, scores.score, scores.reconstruction_error, scores.latent_divergence);
+    room(scorer.count(), scores.cosine, scores.gradient_norm);
+    if (scorer.has_profile()) {
+        room(scorer.count(), scores.mean_cosine, scores.fisher_norm);
+        room(1, scores.code_distance);
+    }
     std::vector<ScoringWorkspace<Model, T>> workspaces(executor.workers(), scorer.workspace());
     score_each(scorer, images, executor, std::span(workspaces),
-               {scores.score, scores.reconstruction_error, scores.cosine, scores.gradient_norm});
+               {scores.score, scores.reconstruction_error, scores.cosine, scores.gradient_norm,
+                scores.latent_divergence, scores.mean_cosine, scores.fisher_norm, scores.code_distance});
     return scores;
 }
 

@@ -80,6 +80,7 @@ struct ScoringWorkspace {
     Tensor<T, 4> dy, image;      // image: where bytes become scalars
     params_t<Model, T> gradient; // only for layers that cannot reduce their gradient on the way
     std::vector<kernels::Reduction<T>> reductions;
+    AlignedVector<T> code; // for its distance
 };
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET

@@ -91,6 +91,18 @@ class GradCon {
     const std::vector<std::string>& names() const { return names_; }
     const std::vector<std::size_t>& monitored() const { return monitored_; }
 
+    /// f(number, tensor) for each monitored tensor of a tree of the constructor's form.
+    template <TensorTree Any, class F>
+    void for_each_monitored(Any& tree, F&& f) const {
+        std::size_t index = 0, i = 0;
+        for_each_tensor(
+            [&](auto& tensor) {
+                if (i == count() || monitored_[i] != index++) return;
+                f(i++, tensor);
+            },
+            tree);
+    }
+
     /// The alignment of each monitored tensor; all 0 before the first update.
     std::vector<Alignment> alignments(const Tree& g) const {
         const auto gradients = select<const Scalar>(g);
@@ -137,17 +149,12 @@ class GradCon {
     template <class Element, class Any>
     std::vector<std::span<Element>> select(Any& tree) const {
         std::vector<std::span<Element>> spans;
-        std::size_t index = 0;
-        for_each_tensor(
-            [&](auto& tensor) {
-                const std::size_t i = spans.size();
-                if (i == count() || monitored_[i] != index++) return;
-                if (tensor.size() != reference_.values(i).size())
-                    throw ShapeError(message("GradCon: monitored tensor ", names_[i], " has ", tensor.size(),
-                                             " elements, its reference ", reference_.values(i).size()));
-                spans.emplace_back(tensor.data(), tensor.size());
-            },
-            tree);
+        for_each_monitored(tree, [&](std::size_t i, auto& tensor) {
+            if (tensor.size() != reference_.values(i).size())
+                throw ShapeError(message("GradCon: monitored tensor ", names_[i], " has ", tensor.size(),
+                                         " elements, its reference ", reference_.values(i).size()));
+            spans.emplace_back(tensor.data(), tensor.size());
+        });
         if (spans.size() != count())
             throw ShapeError(message("GradCon: ", count(), " monitored tensors needed, ", spans.size(), " found"));
         return spans;

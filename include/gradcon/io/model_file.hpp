@@ -115,23 +115,11 @@ inline Latent read_latent(const Safetensors& file) {
     } catch (const ValueError& error) { throw FileError(message(file.path(), ": metadata latent: ", error.what())); }
 }
 
-/// f(its number, its tensor) for each tensor that the policy monitors in a tree of its form.
-template <class Policy, class Tree, class F>
-void for_each_monitored(const Policy& policy, const Tree& tree, F&& f) {
-    std::size_t index = 0, i = 0;
-    for_each_tensor(
-        [&](const auto& tensor) {
-            if (i == policy.count() || policy.monitored()[i] != index++) return;
-            f(i++, tensor);
-        },
-        tree);
-}
-
 /// The policy's exact reference gradients, as tensors prefix + "ref.0", ...
 template <class Tree>
 void append_references(const GradCon<Tree>& policy, const Tree& watched, const std::string& prefix,
                        std::vector<TensorToWrite>& tensors) {
-    for_each_monitored(policy, watched, [&](std::size_t i, const auto& tensor) {
+    policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
         tensors.push_back(
             to_pytorch(prefix + "ref." + std::to_string(i), tensor, policy.reference().exact(i)));
     });
@@ -141,7 +129,7 @@ template <class Tree>
 void read_references(const Safetensors& file, const std::string& prefix, const Tree& watched, std::uint64_t updates,
                      GradCon<Tree>& policy, std::set<std::string>& names_read) {
     std::vector<std::vector<double>> means;
-    for_each_monitored(policy, watched, [&](std::size_t i, const auto& tensor) {
+    policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
         const std::string name = prefix + "ref." + std::to_string(i);
         means.push_back(from_pytorch<double>(file, name, tensor));
         names_read.insert(name);

@@ -4,6 +4,7 @@
 #include "gradcon/simd.hpp"
 
 #include <cstddef>
+#include <span>
 #include <type_traits>
 
 // What becomes of a weight gradient's tile while it is still in registers. A reduction is called as
@@ -11,13 +12,35 @@
 // Each element comes once; or in parts, if the reduction adds_up.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
 
-/// What scoring asks of one parameter tensor of one sample: nothing if `reference` is null; else <reference, gradient>
-/// and |gradient|^2. The reference has the tensor's layout.
+/// What scoring learns about one parameter tensor's gradient g.
+struct GradientSums {
+    double dot = 0;             // <reference, g>
+    double squared_norm = 0;    // |g|^2
+    double mean_dot = 0;        // <mean, g>
+    double weighted_square = 0; // sum of weight * g^2
+};
+
+/// What scoring asks of one parameter tensor of one sample: nothing if `reference` is null; the last two sums if `mean`
+/// and `weight` are there. All three have the tensor's layout.
 template <class T>
 struct Reduction {
     const T* reference = nullptr;
-    DotAndNorm sum{};
+    const T* mean = nullptr;
+    const T* weight = nullptr;
+    GradientSums sum{};
 };
+
+/// The sums of a gradient that is stored.
+template <class T>
+void reduce(std::span<const T> g, Reduction<T>& r) {
+    if (!r.reference) return;
+    const auto [product, squared_norm] = dot_and_norm(std::span(r.reference, g.size()), g);
+    r.sum = {product, squared_norm, 0, 0};
+    if (!r.mean) return;
+    r.sum.mean_dot = dot(std::span(r.mean, g.size()), g);
+    for (std::size_t i = 0; i < g.size(); ++i)
+        r.sum.weighted_square += double{r.weight[i]} * double{g[i]} * double{g[i]};
+}
 
 /// gradient += tile: the batch gradient of training.
 template <class T>
@@ -49,11 +72,11 @@ class SampleSums {
 
     explicit SampleSums(const Summands& summands) : summands_(summands) {}
 
-    /// Four chains of each sum, so that the additions of a tile do not wait for one another.
+    /// Several chains of each sum, so that the additions of a tile do not wait for one another.
     template <int Inputs, int Vectors, class V>
     [[gnu::always_inline]] void operator()(std::ptrdiff_t offset, std::ptrdiff_t step,
                                            const V (&tile)[Inputs][Vectors]) {
-        constexpr int lanes = sizeof(V) / sizeof(T), chains = 4;
+        constexpr int lanes = sizeof(V) / sizeof(T), chains = 8 / count;
         V parts[count][chains] = {};
 #pragma GCC unroll 8
         for (int i = 0; i < Inputs; ++i)
@@ -62,7 +85,8 @@ class SampleSums {
                 summands_.add(parts, (i * Vectors + v) % chains, offset + i * step + v * lanes, tile[i][v]);
 #pragma GCC unroll 4
         for (int s = 0; s < count; ++s) {
-            const V part = (parts[s][0] + parts[s][1]) + (parts[s][2] + parts[s][3]);
+            V part = parts[s][0] + parts[s][1];
+            if constexpr (chains == 4) part += parts[s][2] + parts[s][3];
             if constexpr (std::is_same_v<V, simd::Vector<T>>) vectors_[s] += part;
             else sums_[s] += double{simd::sum_of_lanes<T, lanes>(part)};
         }
@@ -104,25 +128,37 @@ struct DotWithReference : SampleSums<T, DotAndSquare<T>> {
         this->sums_[0] += part.dot;
         this->sums_[1] += part.squared_norm;
     }
-    DotAndNorm sum() const { return {this->sums_[0], this->sums_[1]}; }
+    GradientSums sum() const { return {this->sums_[0], this->sums_[1], 0, 0}; }
 };
 
-/// The sum of weight * gradient^2: a norm that counts elements by how little they vary in training (Fisher), say.
+/// The same, and the sums with a profile: see GradientProfile.
 template <class T>
-struct WeightedSquare {
-    static constexpr int count = 1;
-    const T* weight;
+struct ProfileSummands {
+    static constexpr int count = 4;
+    const T *reference, *mean, *weight;
 
     template <class V, int Chains>
     [[gnu::always_inline]] void add(V (&sums)[count][Chains], int chain, std::ptrdiff_t offset, const V& g) const {
-        sums[0][chain] += simd::load<V>(weight + offset) * g * g;
+        const V square = g * g;
+        sums[0][chain] += simd::load<V>(reference + offset) * g;
+        sums[1][chain] += square;
+        sums[2][chain] += simd::load<V>(mean + offset) * g;
+        sums[3][chain] += simd::load<V>(weight + offset) * square;
     }
 };
 
 template <class T>
-struct WeightedNorm : SampleSums<T, WeightedSquare<T>> {
-    explicit WeightedNorm(const T* weight) : SampleSums<T, WeightedSquare<T>>({weight}) {}
-    double sum() const { return this->sums_[0]; }
+struct ProfileSums : SampleSums<T, ProfileSummands<T>> {
+    explicit ProfileSums(const Reduction<T>& r) : SampleSums<T, ProfileSummands<T>>({r.reference, r.mean, r.weight}) {}
+
+    const ProfileSummands<T>& summands() const { return this->summands_; }
+    void add(const GradientSums& part) {
+        this->sums_[0] += part.dot;
+        this->sums_[1] += part.squared_norm;
+        this->sums_[2] += part.mean_dot;
+        this->sums_[3] += part.weighted_square;
+    }
+    GradientSums sum() const { return {this->sums_[0], this->sums_[1], this->sums_[2], this->sums_[3]}; }
 };
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels

@@ -60,17 +60,17 @@ struct Bilinear {
     Batch<T> backward_reduce(const P& p, Cache<T>& c, Batch<T> dy, std::span<kernels::Reduction<T>> r,
                              bool wants_dx) const {
         c.dy = dy;
-        if (r[0].reference) {
-            kernels::DotWithReference<T> reduce(r[0].reference);
+        const auto weight_sums = [&](auto sums) {
             const auto pair = Map::pair(c.x, dy);
-            map().template outer_product<T>({&pair, 1}, reduce, c.scratch);
-            r[0].sum = reduce.sum();
-        }
+            map().template outer_product<T>({&pair, 1}, sums, c.scratch);
+            r[0].sum = sums.sum();
+        };
+        if (r[0].mean) weight_sums(kernels::ProfileSums<T>(r[0]));
+        else if (r[0].reference) weight_sums(kernels::DotWithReference<T>(r[0].reference));
         if (r[1].reference) {
             c.scratch.values.assign(dy.shape(3), T{});
             add_bias_gradient(dy, c.scratch.values.data());
-            r[1].sum =
-                kernels::dot_and_norm(std::span(r[1].reference, dy.shape(3)), std::span<const T>(c.scratch.values));
+            kernels::reduce(std::span<const T>(c.scratch.values), r[1]);
         }
         return wants_dx ? input_gradient(p, c) : Batch<T>{};
     }

@@ -5,8 +5,10 @@
 #include "gradcon/nn/bilinear.hpp"
 #include "gradcon/nn/init.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
+#include <utility>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
@@ -97,16 +99,37 @@ class Linear : public Bilinear<Linear> {
     }
     /// One sample's gradient is x dy': <R, x dy'> = sum of x_i <R_i, dy> and |x dy'|^2 = |x|^2 |dy|^2.
     template <class T>
-    void outer_product(std::span<const kernels::ImagePair<T>> pairs, kernels::DotWithReference<T>& reduce,
+    void outer_product(std::span<const kernels::ImagePair<T>> pairs, kernels::DotWithReference<T>& sums,
                        kernels::Scratch<T>&) const {
-        const std::span<const T> input(pairs[0].large.data(), in_features_),
-            adjoint(pairs[0].small.data(), out_features_);
-        kernels::DotAndNorm sum;
-        for (std::size_t i = 0; i < in_features_; ++i)
-            sum.dot += double{input[i]} *
-                       kernels::dot(std::span(reduce.reference() + i * out_features_, out_features_), adjoint);
-        sum.squared_norm = kernels::dot(input, input) * kernels::dot(adjoint, adjoint);
-        reduce.add(sum);
+        const auto [x, dy] = vectors(pairs);
+        sums.add({dot_with_rows(sums.reference(), x, dy), kernels::dot(x, x) * kernels::dot(dy, dy)});
+    }
+    /// And the sum of W_io (x_i dy_o)^2 is that of x_i^2 <W_i, dy^2>.
+    template <class T>
+    void outer_product(std::span<const kernels::ImagePair<T>> pairs, kernels::ProfileSums<T>& sums,
+                       kernels::Scratch<T>& scratch) const {
+        const auto [x, dy] = vectors(pairs);
+        const auto& [reference, mean, weight] = sums.summands();
+        scratch.values.resize(in_features_ + out_features_);
+        const auto square = [](T v) { return v * v; };
+        std::ranges::transform(x, scratch.values.begin(), square);
+        std::ranges::transform(dy, scratch.values.begin() + static_cast<std::ptrdiff_t>(in_features_), square);
+        const std::span<const T> squares(scratch.values);
+        sums.add({dot_with_rows(reference, x, dy), kernels::dot(x, x) * kernels::dot(dy, dy),
+                  dot_with_rows(mean, x, dy),
+                  dot_with_rows(weight, squares.first(in_features_), squares.subspan(in_features_))});
+    }
+
+    template <class T>
+    std::pair<std::span<const T>, std::span<const T>> vectors(std::span<const kernels::ImagePair<T>> pairs) const {
+        return {{pairs[0].large.data(), in_features_}, {pairs[0].small.data(), out_features_}};
+    }
+    template <class T>
+    static double dot_with_rows(const T* matrix, std::span<const T> x, std::span<const T> dy) {
+        double sum = 0;
+        for (std::size_t i = 0; i < x.size(); ++i)
+            sum += double{x[i]} * kernels::dot(std::span(matrix + i * dy.size(), dy.size()), dy);
+        return sum;
     }
 
     std::size_t in_features_, out_features_;

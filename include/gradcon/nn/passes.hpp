@@ -76,13 +76,8 @@ Batch<T> backward_reduce(const L& layer, const P& p, C& c, Batch<T> dy, G& g, st
         fill(g, 0);
         const Batch<T> dx = layer.backward(p, c, dy, g);
         std::size_t i = 0;
-        for_each_tensor(
-            [&](const auto& gradient) {
-                if (r[i].reference)
-                    r[i].sum = kernels::dot_and_norm(std::span(r[i].reference, gradient.size()), elements(gradient));
-                ++i;
-            },
-            g);
+        for_each_tensor([&](const auto& gradient) { kernels::reduce(std::span<const T>(elements(gradient)), r[i++]); },
+                        g);
         return dx;
     }
 }

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "gradcon/kernels/cosine.hpp"
+#include "gradcon/simd.hpp"
+#include "gradcon/tensor.hpp"
+
+#include <Eigen/Cholesky>
+#include <Eigen/Core>
+
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+// The Mahalanobis distance of a vector z from a distribution with mean m and covariance C = L L':
+// sqrt((z - m)' C^-1 (z - m)) = |W (z - m)| with W = L^-1, a lower triangle.
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+
+/// sum += z and products += z z', the latter n x n, row after row; both grow from empty.
+template <class T>
+void add_outer_square(std::span<const T> z, std::vector<double>& sum, std::vector<double>& products) {
+    const std::size_t n = z.size();
+    sum.resize(n);
+    products.resize(n * n);
+    for (std::size_t i = 0; i < n; ++i) {
+        sum[i] += double{z[i]};
+        for (std::size_t j = 0; j <= i; ++j) products[i * n + j] += double{z[i]} * double{z[j]};
+    }
+}
+
+/// W, n x n, row after row, from the mean of z and that of z z' (its lower triangle). A tenth of the mean variance is
+/// added to each variance: fewer samples than elements, or elements that never change, would have no inverse.
+/// All zero if nothing varies at all.
+inline std::vector<double> whitening(std::span<const double> mean, std::span<const double> products) {
+    const auto n = static_cast<Eigen::Index>(mean.size());
+    using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    Matrix covariance = Eigen::Map<const Matrix>(products.data(), n, n);
+    const Eigen::Map<const Eigen::VectorXd> m(mean.data(), n);
+    covariance.triangularView<Eigen::Lower>() -= m * m.transpose();
+    const double variance = covariance.trace() / static_cast<double>(n);
+    std::vector<double> w(products.size());
+    if (!(variance > 0)) return w;
+    covariance.diagonal().array() += 0.1 * variance;
+    const Eigen::LLT<Matrix> factor(covariance);
+    const Matrix inverse = factor.matrixL().solve(Matrix::Identity(n, n));
+    for (Eigen::Index i = 0; i < n; ++i)
+        for (Eigen::Index j = 0; j <= i; ++j) w[static_cast<std::size_t>(i * n + j)] = inverse(i, j);
+    return w;
+}
+
+/// |W (z - mean)|. @param centred room for z - mean
+template <class T>
+double mahalanobis(std::span<const T> whitening, std::span<const double> mean, std::span<const T> z,
+                   AlignedVector<T>& centred) {
+    const std::size_t n = z.size();
+    centred.resize(n);
+    for (std::size_t i = 0; i < n; ++i) centred[i] = static_cast<T>(double{z[i]} - mean[i]);
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        const double value = dot(whitening.subspan(i * n, i + 1), std::span<const T>(centred).first(i + 1));
+        sum += value * value;
+    }
+    return std::sqrt(sum);
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
