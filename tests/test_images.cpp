@@ -157,7 +157,7 @@ TEST_SUITE("images") {
         refused(28, 16, 2, {"24 or 32 bits", "16"});
         refused(30, 1, 4, {"without compression", "1"});
         refused(30, 3, 4, {"without compression", "3"});
-        Bytes huge = good; // the product of these two overflows 64 bits
+        Bytes huge = good; // the largest that the header can ask for: nearly 2^64 bytes
         put(huge, 18, most, 4);
         put(huge, 22, 0x80000000, 4);
         put(huge, 28, 32, 2);
