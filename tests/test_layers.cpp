@@ -19,14 +19,16 @@ void check_passes(const L& layer, const Shape& shape) {
     CHECK(check.passed);
 }
 
-/// The reduction of one sample's gradient must be the dot and norm of the gradient that backward gives.
+/// The reduction of one sample's gradient must be the sums of the gradient that backward gives.
 template <class L>
 void check_reduction(const L& layer, const Shape& shape) {
     Rng rng(7);
     using Params = typename L::template Params<double>;
     const Params p = layer.template init<double>(rng);
-    Params reference = p, g = zeros_like(p), room = zeros_like(p);
+    Params reference = p, mean = p, weight = p, g = zeros_like(p), room = zeros_like(p);
     randomize(reference, rng);
+    randomize(mean, rng);
+    randomize(weight, rng);
     packed_t<L, double> packed{};
     pack(layer, p, packed);
     typename L::template Cache<double> cache{}, cache_reduce{};
@@ -35,21 +37,37 @@ void check_reduction(const L& layer, const Shape& shape) {
     layer.forward(packed, Batch<double>(x), cache);
     layer.forward(packed, Batch<double>(x), cache_reduce);
     const Batch<double> dx = layer.backward(packed, cache, Batch<double>(dy), g);
-    std::vector<kernels::Reduction<double>> reductions;
-    for_each_tensor([&](const auto& tensor) { reductions.push_back({.reference = tensor.data()}); }, reference);
-    const Batch<double> dx_reduce =
-        backward_reduce(layer, packed, cache_reduce, Batch<double>(dy), room, std::span(reductions), true);
-    CHECK(std::equal(dx.data(), dx.data() + dx.size(), dx_reduce.data()));
-    std::size_t i = 0;
-    for_each_tensor(
-        [&](const auto& gradient, const auto& r) {
-            const auto sum = kernels::dot_and_norm_naive(std::span<const double>(r.data(), r.size()),
-                                                         std::span<const double>(gradient.data(), gradient.size()));
-            CHECK(reductions[i].sum.dot == doctest::Approx(sum.dot).epsilon(1e-11));
-            CHECK(reductions[i].sum.squared_norm == doctest::Approx(sum.squared_norm).epsilon(1e-11));
-            ++i;
-        },
-        g, reference);
+    const auto check = [&](bool with_profile) {
+        std::vector<kernels::Reduction<double>> reductions;
+        for_each_tensor(
+            [&](const auto& r, const auto& m, const auto& w) {
+                reductions.push_back({r.data(), with_profile ? m.data() : nullptr, with_profile ? w.data() : nullptr});
+            },
+            reference, mean, weight);
+        const Batch<double> dx_reduce =
+            backward_reduce(layer, packed, cache_reduce, Batch<double>(dy), room, std::span(reductions), true);
+        CHECK(std::equal(dx.data(), dx.data() + dx.size(), dx_reduce.data()));
+        std::size_t i = 0;
+        for_each_tensor(
+            [&](const auto& gradient, const auto& r, const auto& m, const auto& w) {
+                kernels::GradientSums expected;
+                for (std::size_t e = 0; e < gradient.size(); ++e) {
+                    const double value = gradient.data()[e];
+                    expected.dot += r.data()[e] * value;
+                    expected.squared_norm += value * value;
+                    expected.mean_dot += with_profile ? m.data()[e] * value : 0;
+                    expected.weighted_square += with_profile ? w.data()[e] * value * value : 0;
+                }
+                const kernels::GradientSums& found = reductions[i++].sum;
+                CHECK(found.dot == doctest::Approx(expected.dot).epsilon(1e-11));
+                CHECK(found.squared_norm == doctest::Approx(expected.squared_norm).epsilon(1e-11));
+                CHECK(found.mean_dot == doctest::Approx(expected.mean_dot).epsilon(1e-11));
+                CHECK(found.weighted_square == doctest::Approx(expected.weighted_square).epsilon(1e-11));
+            },
+            g, reference, mean, weight);
+    };
+    check(false);
+    check(true);
 }
 
 /// A layer of a user's own with the four passes and nothing else: y = x * weight, channel by channel.
