@@ -15,7 +15,7 @@
 //     const double quality = gradcon::auroc(scores.score, is_anomaly);
 //
 // Images are float or double tensors N x height x width x channels with values in [0, 1].
-// Floors: tensor, simd < tree, algebra, kernels < nn, constraint, optim < objective, fit, score, metrics.
+// Floors: tensor, simd < tree, algebra, kernels < nn, constraint, optim < objective, fit, profile, score, metrics.
 
 #include "gradcon/algebra.hpp"
 #include "gradcon/constraint/gradcon.hpp"
@@ -31,5 +31,6 @@
 #include "gradcon/optim/sgd.hpp"
 #include "gradcon/random.hpp"
 #include "gradcon/score.hpp"
+#include "gradcon/score_policies.hpp"
 #include "gradcon/tensor.hpp"
 #include "gradcon/version.hpp"

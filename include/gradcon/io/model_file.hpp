@@ -4,6 +4,7 @@
 #include "gradcon/io/checksum.hpp"
 #include "gradcon/io/layers.hpp"
 #include "gradcon/io/parameters.hpp"
+#include "gradcon/io/score_policy.hpp"
 #include "gradcon/nn/autoencoder.hpp"
 #include "gradcon/workspace.hpp"
 
@@ -23,7 +24,8 @@
 // reference gradients "ref.0", "ref.1", ... (F64, in the layouts of their weights), and as metadata
 //     format            "gradcon"                   format_version    "1", or "2" with what follows *
 //     encoder, decoder  lists of layers, as JSON    policy            options, monitored tensors, number of updates
-//     latent *          a Gaussian latent's size    checksum          CRC-64 over all of that and the tensors
+//     latent *          a Gaussian latent's size    score_policy *    see score_policy.hpp, as for the tensors
+//     profile.* checksum          CRC-64 over all of that and the tensors
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
 inline constexpr unsigned model_format_version = 2;
@@ -45,14 +47,6 @@ Description describe_policy(const GradCon<Tree>& policy) {
         .with("updates", policy.reference().updates());
 }
 
-template <class Enum, std::size_t N>
-Enum parse_choice(const Description& description, const char* key, const std::array<const char*, N>& names) {
-    const std::string& name = description.at<std::string>(key);
-    for (std::size_t i = 0; i < N; ++i)
-        if (name == names[i]) return static_cast<Enum>(i);
-    throw ValueError(message(key, " cannot be ", name));
-}
-
 inline std::vector<Description> read_descriptions(const Safetensors& file, const std::string& key) {
     const auto found = file.metadata().find(key);
     if (found == file.metadata().end()) throw FileError(file.path() + ": metadata lacks " + key);
@@ -69,7 +63,8 @@ inline std::string metadata(const Safetensors& file, const std::string& key) {
 /// Checks what every file of ours has before anything in it is believed.
 inline void check_format(const Safetensors& file, const std::string& format, unsigned newest) {
     if (metadata(file, "format") != format)
-        throw FileError(file.path() + ": not a " + format + " file: metadata lacks format = " + format);
+        throw FileError(message(file.path(), ": its metadata says format \"", metadata(file, "format"), "\", not \"",
+                                format, "\""));
     const std::string text = metadata(file, "format_version");
     unsigned version = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
@@ -99,8 +94,9 @@ void check_network(const Safetensors& file, const Model& model) {
         if (!ours.contains(part) && !file.metadata().contains(part)) continue; // no Gaussian latent
         if (!ours.contains(part) || !file.metadata().contains(part) ||
             read_descriptions(file, part) != parse_descriptions(ours[part]))
-            throw FileError(message(file.path(), ": its ", part, " is ", metadata(file, part), ", the model's ",
-                                    ours.contains(part) ? ours[part] : ""));
+            throw FileError(message(file.path(), ": its ", part, " is ",
+                                    file.metadata().contains(part) ? metadata(file, part) : "none", ", the model's ",
+                                    ours.contains(part) ? ours[part] : "none"));
     }
 }
 
@@ -120,8 +116,7 @@ template <class Tree>
 void append_references(const GradCon<Tree>& policy, const Tree& watched, const std::string& prefix,
                        std::vector<TensorToWrite>& tensors) {
     policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
-        tensors.push_back(
-            to_pytorch(prefix + "ref." + std::to_string(i), tensor, policy.reference().exact(i)));
+        tensors.push_back(to_pytorch(prefix + "ref." + std::to_string(i), tensor, policy.reference().exact(i)));
     });
 }
 
@@ -146,16 +141,28 @@ GradCon<Tree> read_policy(const Safetensors& file, const Tree& watched, std::set
     try {
         const GradConOptions options{.alpha = d.number("alpha"),
                                      .beta = d.number("beta"),
-                                     .reference_of = parse_choice<ReferenceOf>(d, "reference_of", reference_of_names),
-                                     .averaging = parse_choice<Averaging>(d, "averaging", averaging_names),
+                                     .reference_of =
+                                         static_cast<ReferenceOf>(parse_name(d, "reference_of", reference_of_names)),
+                                     .averaging = static_cast<Averaging>(parse_name(d, "averaging", averaging_names)),
                                      .decay = d.number("decay")};
         const auto& names = d.at<std::vector<std::string>>("monitored");
         GradCon<Tree> policy(watched, options,
                              [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
-        if (policy.names() != names) throw ValueError("it monitors tensors that the decoder has not: " + d.to_json());
+        if (policy.names() != names) throw ValueError("it monitors tensors that are not there: " + d.to_json());
         read_references(file, "", watched, d.at<std::uint64_t>("updates"), policy, names_read);
         return policy;
     } catch (const ValueError& error) { throw FileError(file.path() + ": policy: " + error.what()); }
+}
+
+/// The profile (empty if there is none) and the score policy (the paper's if there is none).
+template <class T, class Tree>
+std::pair<GradientProfile<T>, AnyScorePolicy> read_scoring(const Safetensors& file, const GradCon<Tree>& policy,
+                                                           const Tree& watched, std::set<std::string>& names_read) {
+    auto profile = read_profile<T>(file, policy, watched, names_read);
+    if (!file.metadata().contains("score_policy")) return {std::move(profile), AnyScorePolicy{}};
+    try {
+        return {std::move(profile), read_score_policy(file, read_descriptions(file, "score_policy"), names_read)};
+    } catch (const ValueError& error) { throw FileError(file.path() + ": score_policy: " + error.what()); }
 }
 
 inline void refuse_extra(const Safetensors& file, const std::set<std::string>& names_read) {
@@ -165,23 +172,30 @@ inline void refuse_extra(const Safetensors& file, const std::set<std::string>& n
 } // namespace detail
 
 /// Writes a trained detector; a file that was there is replaced at once or, on any error, not at all.
+/// @param profile of fit_profile, if there is one; score_policy: what turns its statistics into a score
 /// @throws FileError when the file cannot be written (then the old one is untouched)
 template <class Model, class Params, class Tree>
 void save_model(const std::filesystem::path& path, const Model& model, const Params& params,
-                const GradCon<Tree>& policy) {
+                const GradCon<Tree>& policy, const GradientProfile<scalar_t<Params>>& profile = {},
+                const AnyScorePolicy& score_policy = {}) {
     std::vector<TensorToWrite> tensors;
     append_parameters(params, "", tensors);
-    detail::append_references(policy, watched<GradCon<Tree>>(params), "", tensors);
+    const auto& tree = watched<GradCon<Tree>>(params);
+    detail::append_references(policy, tree, "", tensors);
     std::map<std::string, std::string> metadata;
     metadata["format"] = "gradcon";
-    metadata["format_version"] = model.latent.is_gaussian() ? "2" : "1"; // so that older readers take what they can
     detail::describe_network(model, metadata);
     metadata["policy"] = to_json(std::vector(1, detail::describe_policy(policy)));
+    if (!profile.mean.empty()) detail::append_profile(profile, policy, tree, tensors);
+    if (score_policy.index() > 0) metadata["score_policy"] = detail::append_score_policy(score_policy, tensors);
+    const bool new_parts = model.latent.is_gaussian() || !profile.mean.empty() || score_policy.index() > 0;
+    metadata["format_version"] = new_parts ? "2" : "1"; // so that older readers take what they can
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
 }
 
-/// Reads a detector into a model that is given, whose layers must be the file's. Number types may differ.
+/// Reads a detector into a model that is given, whose layers must be the file's. Number types may differ. A profile and
+/// a score policy that the file has are checked, and left where they are.
 /// @throws FileError that names what is wrong; params and policy are then as before
 template <class Model, class Params, class Tree>
 void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Tree>& policy) {
@@ -192,6 +206,7 @@ void load_model(const std::filesystem::path& path, const Model& model, Params& p
     Params read = params;
     read_parameters(file, "", read, names);
     auto read_policy = detail::read_policy(file, watched<GradCon<Tree>>(read), names);
+    detail::read_scoring<scalar_t<Params>>(file, read_policy, watched<GradCon<Tree>>(read), names);
     detail::refuse_extra(file, names);
     params = std::move(read);
     policy = std::move(read_policy);
@@ -204,6 +219,8 @@ struct Detector {
     Model model;
     typename Model::template Params<T> params;
     GradCon<typename Chain::template Params<T>> policy;
+    GradientProfile<T> profile{};  // empty: the file has none
+    AnyScorePolicy score_policy{}; // the paper's, unless the file has another
 };
 
 /// Reads a detector of any network made of the shipped layers, whose policy watches the decoder.
@@ -220,8 +237,9 @@ Detector<T> load_model(const std::filesystem::path& path) {
     std::set<std::string> names;
     read_parameters(file, "", params, names);
     auto policy = detail::read_policy(file, params.decoder, names);
+    auto [profile, score_policy] = detail::read_scoring<T>(file, policy, params.decoder, names);
     detail::refuse_extra(file, names);
-    return {model, std::move(params), std::move(policy)};
+    return {model, std::move(params), std::move(policy), std::move(profile), std::move(score_policy)};
 }
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io

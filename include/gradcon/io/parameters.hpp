@@ -74,11 +74,14 @@ inline std::string pytorch_name(std::string_view name) {
 }
 
 /// `values` (in the layout of `tensor`, whose own elements are not read) as a file has them.
+/// @throws ValueError for a number that is not finite: from_pytorch would not take it back
 template <DenseTensor Tensor, class T>
 TensorToWrite to_pytorch(const std::string& name, const Tensor& tensor, std::span<const T> values) {
     TensorToWrite to{name, detail::dtype_of<T>(), detail::pytorch_shape(tensor),
                      std::vector<std::byte>(values.size_bytes())};
     detail::for_each_offset(tensor, [&](std::size_t ours, std::size_t theirs) {
+        if (!is_finite(double{values[ours]}))
+            throw ValueError(message("tensor ", name, " holds ", values[ours], " and is not saved"));
         std::memcpy(to.bytes.data() + theirs * sizeof(T), &values[ours], sizeof(T));
     });
     return to;
@@ -107,6 +110,21 @@ std::vector<T> from_pytorch(const Safetensors& file, const std::string& name, co
     std::vector<T> ours(theirs.size());
     detail::for_each_offset(tensor, [&](std::size_t to, std::size_t from) { ours[to] = theirs[from]; });
     return ours;
+}
+
+/// A plain vector of the file. @throws FileError when it is missing, has another rank, is neither F32 nor F64, or holds
+/// a number that is not finite
+template <class T>
+std::vector<T> read_vector(const Safetensors& file, const std::string& name, std::set<std::string>& names_read) {
+    if (file.at(name).shape.size() != 1)
+        throw FileError(
+            message(file.path(), ": tensor ", name, " must have one dimension; it has ", file.at(name).shape.size()));
+    auto values = file.values<T>(name);
+    for (std::size_t i = 0; i < values.size(); ++i)
+        if (!is_finite(double{values[i]}))
+            throw FileError(message(file.path(), ": tensor ", name, " holds ", values[i], " at element ", i));
+    names_read.insert(name);
+    return values;
 }
 
 /// Every tensor of a tree, under `prefix` + its PyTorch name.

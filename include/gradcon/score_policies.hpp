@@ -1,0 +1,234 @@
+#pragma once
+
+#include "gradcon/score.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <numbers>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// What turns a sample's statistics into one number, higher = more anomalous. A policy of your own is any
+// double(const SampleStatistics&). Some are fitted on the Scores of normal samples that training has not seen (the
+// validation images); no anomaly is ever looked at.
+namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+
+template <class P>
+concept ScorePolicy = std::is_invocable_r_v<double, const P&, const SampleStatistics&>;
+
+/// The policy's score of every sample.
+template <ScorePolicy P>
+std::vector<double> apply(const P& policy, const Scores& scores) {
+    std::vector<double> values(scores.samples());
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = policy(scores[i]);
+    return values;
+}
+
+/// The mean squared error, as autoencoders are mostly used.
+struct ReconstructionScore {
+    double operator()(const SampleStatistics& s) const { return s.reconstruction_error; }
+};
+
+/// Minus the mean cosine with the running reference (paper, section 4.3, the gradient loss).
+struct GradientScore {
+    double operator()(const SampleStatistics& s) const {
+        double sum = 0;
+        for (const double c : s.cosine) sum += c;
+        return -sum / static_cast<double>(s.cosine.size());
+    }
+};
+
+/// mse + beta * gradient score, with the policy's beta (paper, section 4.3): the default.
+struct GradConScore {
+    double operator()(const SampleStatistics& s) const { return s.score; }
+};
+
+/// KL of the code, for a variational autoencoder (paper, table 1, the latent loss); 0 for others.
+struct LatentScore {
+    double operator()(const SampleStatistics& s) const { return s.latent_divergence; }
+};
+
+/// The Mahalanobis distance of the code from those of the training images, without gradients. Needs a profile.
+struct CodeDistanceScore {
+    double operator()(const SampleStatistics& s) const { return s.code_distance; }
+};
+
+/// Minus the mean cosine with the finished model's mean gradient, instead of the running one. Needs a profile.
+struct FinishedAlignmentScore {
+    double operator()(const SampleStatistics& s) const {
+        double sum = 0;
+        for (const double c : s.mean_cosine) sum += c;
+        return s.mean_cosine.empty() ? s.code_distance /* NaN */ : -sum / static_cast<double>(s.mean_cosine.size());
+    }
+};
+
+/// What may be a term of a combined score. Positive ones enter by their logarithm, cosines with a minus: so that larger
+/// is stranger.
+enum class Statistic {
+    reconstruction_error,
+    cosine,
+    gradient_norm,
+    latent_divergence,
+    mean_cosine,
+    fisher_norm,
+    code_distance
+};
+
+/// One statistic on a common scale: of each monitored tensor standardised on normal samples, averaged over the tensors,
+/// and the average divided by its standard deviation. A tensor whose statistic never varies is left out.
+class StandardizedStatistic {
+  public:
+    /// @param normal of samples that training has not seen, 2 or more
+    /// @throws ValueError when there are fewer, or the statistic needs a profile and there was none
+    StandardizedStatistic(Statistic statistic, const Scores& normal) : statistic_(statistic) {
+        const std::size_t n = normal.samples();
+        if (n < 2) throw ValueError(message("a standardised statistic needs 2 normal samples or more; given: ", n));
+        const std::size_t values = count(normal[0]);
+        if (values == 0) throw ValueError("this statistic needs Scores that were made with a GradientProfile");
+        means_.assign(values, 0);
+        deviations_.assign(values, 0);
+        for (std::size_t i = 0; i < n; ++i)
+            for (std::size_t k = 0; k < values; ++k) means_[k] += value(normal[i], k) / static_cast<double>(n);
+        for (std::size_t i = 0; i < n; ++i)
+            for (std::size_t k = 0; k < values; ++k) deviations_[k] += std::pow(value(normal[i], k) - means_[k], 2);
+        for (double& d : deviations_) d = std::sqrt(d / static_cast<double>(n - 1));
+        double square = 0;
+        for (std::size_t i = 0; i < n; ++i) square += std::pow((*this)(normal[i]), 2);
+        scale_ = square > 0 ? std::sqrt(static_cast<double>(n - 1) / square) : 0;
+    }
+
+    /// As a model file kept it. @throws ValueError for lists that differ in length or are empty
+    StandardizedStatistic(Statistic statistic, std::vector<double> means, std::vector<double> deviations, double scale)
+        : statistic_(statistic), means_(std::move(means)), deviations_(std::move(deviations)), scale_(scale) {
+        if (means_.empty() || means_.size() != deviations_.size())
+            throw ValueError(message("a standardised statistic needs as many means as deviations, 1 or more; given: ",
+                                     means_.size(), " and ", deviations_.size()));
+    }
+
+    Statistic statistic() const { return statistic_; }
+    const std::vector<double>& means() const { return means_; }
+    const std::vector<double>& deviations() const { return deviations_; }
+    double scale() const { return scale_; }
+
+    /// NaN for a sample without that statistic.
+    double operator()(const SampleStatistics& s) const {
+        if (count(s) != means_.size()) return std::numeric_limits<double>::quiet_NaN();
+        double sum = 0;
+        for (std::size_t k = 0; k < means_.size(); ++k)
+            if (deviations_[k] > 0) sum += (value(s, k) - means_[k]) / deviations_[k];
+        return scale_ * sum / static_cast<double>(means_.size());
+    }
+
+  private:
+    std::span<const double> each(const SampleStatistics& s) const {
+        switch (statistic_) {
+        case Statistic::reconstruction_error: return {&s.reconstruction_error, 1};
+        case Statistic::cosine: return s.cosine;
+        case Statistic::gradient_norm: return s.gradient_norm;
+        case Statistic::latent_divergence: return {&s.latent_divergence, 1};
+        case Statistic::mean_cosine: return s.mean_cosine;
+        case Statistic::fisher_norm: return s.fisher_norm;
+        case Statistic::code_distance: return {&s.code_distance, 1};
+        }
+        return {};
+    }
+    std::size_t count(const SampleStatistics& s) const { return each(s).size(); }
+    double value(const SampleStatistics& s, std::size_t k) const {
+        const double v = each(s)[k];
+        if (statistic_ == Statistic::cosine || statistic_ == Statistic::mean_cosine) return -v;
+        return std::log(v < 1e-300 ? 1e-300 : v); // NaN stays NaN
+    }
+
+    Statistic statistic_;
+    std::vector<double> means_, deviations_;
+    double scale_ = 1;
+};
+
+/// The sum of some statistics on their common scale.
+struct StandardizedSum {
+    std::vector<StandardizedStatistic> terms;
+
+    /// @throws ValueError as StandardizedStatistic does, or when there is no statistic
+    static StandardizedSum fit(std::span<const Statistic> statistics, const Scores& normal) {
+        if (statistics.empty()) throw ValueError("StandardizedSum: needs one statistic or more");
+        StandardizedSum sum;
+        for (const Statistic statistic : statistics) sum.terms.emplace_back(statistic, normal);
+        return sum;
+    }
+
+    double operator()(const SampleStatistics& s) const {
+        double sum = 0;
+        for (const auto& term : terms) sum += term(s);
+        return sum;
+    }
+};
+
+/// Fisher's combination: minus the sum of the logarithms of each statistic's conformal p-value,
+/// p = (1 + normal samples that are as strange) / (1 + normal samples).
+struct ConformalSum {
+    StandardizedSum sum;
+    std::vector<std::vector<double>> normal; // of each term, ascending
+
+    /// @throws ValueError as StandardizedSum::fit does
+    static ConformalSum fit(std::span<const Statistic> statistics, const Scores& scores) {
+        ConformalSum fitted{StandardizedSum::fit(statistics, scores), {}};
+        for (const auto& term : fitted.sum.terms) std::ranges::sort(fitted.normal.emplace_back(apply(term, scores)));
+        return fitted;
+    }
+
+    double operator()(const SampleStatistics& s) const {
+        double total = 0;
+        for (std::size_t t = 0; t < normal.size(); ++t) {
+            const double value = sum.terms[t](s);
+            if (is_nan(value)) return value;
+            const auto stranger = normal[t].end() - std::ranges::lower_bound(normal[t], value);
+            total -= std::log(static_cast<double>(1 + stranger) / static_cast<double>(1 + normal[t].size()));
+        }
+        return total;
+    }
+};
+
+/// Minus the log density of the gradient's log norms, one normal distribution for each monitored tensor (Dauncey,
+/// Holmes, Williams and Falck, 2024): unlike a sum it also finds gradients that are too small.
+struct LogNormDensityScore {
+    std::vector<double> means, deviations;
+
+    /// @param normal of samples that training has not seen, 2 or more  @throws ValueError when there are fewer
+    static LogNormDensityScore fit(const Scores& normal) {
+        const StandardizedStatistic norms(Statistic::gradient_norm, normal);
+        return {norms.means(), norms.deviations()};
+    }
+
+    double operator()(const SampleStatistics& s) const {
+        double sum = 0;
+        for (std::size_t k = 0; k < means.size() && k < s.gradient_norm.size(); ++k) {
+            const double z = (std::log(std::max(s.gradient_norm[k], 1e-300)) - means[k]) / deviations[k];
+            if (deviations[k] > 0) sum += z * z / 2 + std::log(deviations[k] * std::sqrt(2 * std::numbers::pi));
+        }
+        return sum;
+    }
+};
+
+/// Any of the policies above, chosen when running.
+using AnyScorePolicy = std::variant<GradConScore, ReconstructionScore, GradientScore, LatentScore, CodeDistanceScore,
+                                    FinishedAlignmentScore, LogNormDensityScore, StandardizedSum, ConformalSum>;
+/// Their names, in that order.
+inline constexpr std::array<const char*, std::variant_size_v<AnyScorePolicy>> score_policy_names{
+    "gradcon",          "reconstruction",   "gradient",     "latent", "code_distance", "finished_alignment",
+    "log_norm_density", "standardized_sum", "conformal_sum"};
+/// The names of the statistics, in the order of Statistic.
+inline constexpr std::array<const char*, 7> statistic_names{"reconstruction_error", "cosine",      "gradient_norm",
+                                                            "latent_divergence",    "mean_cosine", "fisher_norm",
+                                                            "code_distance"};
+
+inline std::vector<double> apply(const AnyScorePolicy& policy, const Scores& scores) {
+    return std::visit([&](const auto& p) { return apply(p, scores); }, policy);
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
