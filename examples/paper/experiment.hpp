@@ -6,18 +6,14 @@
 #include <gradcon/data/idx.hpp>
 #include <gradcon/data/protocol.hpp>
 #include <gradcon/data/resize.hpp>
-#include <gradcon/gradcon.hpp>
-#include <gradcon/io/model_file.hpp>
 
 #include <algorithm>
-#include <filesystem>
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
 
 using Images = gradcon::Tensor<float, 4>; // N x 28 x 28 x channels, values in [0, 1]
-using Detector = gradcon::io::Detector<float>;
-using Model = Detector::Model;
 
 /// One training: an image set, one of its classes as the normal one, a network, with or without the gradient term.
 struct Experiment {
@@ -35,7 +31,7 @@ struct Experiment {
     }
 };
 
-/// What an experiment trains on and is tested with.
+/// What an experiment trains on and is tested with; in the test set normal images come first.
 struct Data {
     Images train, validation, test;
     std::vector<std::uint8_t> anomalous; // for each of test
@@ -64,27 +60,27 @@ class ImageSets {
         return sets_[set] = std::move(parts);
     }
 
+    /// The protocol's split, of each part at most as many images as the options allow.
     gradcon::data::Split split(const Experiment& e, double outlier_ratio = 0.5) {
         gradcon::Rng rng(e.seed);
         const auto& parts = read(e.set);
-        if (e.set == "fmnist")
-            return gradcon::data::fashion_mnist_split(parts.train.labels, e.inlier, outlier_ratio, rng);
-        return gradcon::data::official_split(parts.train.labels, parts.test.labels, e.inlier, rng);
+        auto s = e.set == "fmnist"
+                     ? gradcon::data::fashion_mnist_split(parts.train.labels, e.inlier, outlier_ratio, rng)
+                     : gradcon::data::official_split(parts.train.labels, parts.test.labels, e.inlier, rng);
+        const std::size_t most = options_.most_images;
+        for (auto* indices : {&s.train, &s.validation}) indices->resize(std::min(indices->size(), most));
+        if (s.test.size() > most) { // from the middle, so that the outlier ratio stays
+            const auto anomalies = std::lround(static_cast<double>(most) * outlier_ratio);
+            const auto normals = static_cast<std::ptrdiff_t>(most) - anomalies;
+            s.test.erase(s.test.begin() + normals, s.test.end() - anomalies);
+            s.anomalous.erase(s.anomalous.begin() + normals, s.anomalous.end() - anomalies);
+        }
+        return s;
     }
 
     Data data(const Experiment& e, double outlier_ratio = 0.5) {
         auto s = split(e, outlier_ratio);
         const auto& parts = read(e.set);
-        const auto cut = [&](std::vector<std::size_t>& indices) {
-            indices.resize(std::min(indices.size(), options_.most_images));
-        };
-        cut(s.train);
-        cut(s.validation);
-        if (s.test.size() > options_.most_images) { // inliers come first, outliers last: from both ends
-            const auto half = static_cast<std::ptrdiff_t>(options_.most_images / 2);
-            s.test.erase(s.test.begin() + half, s.test.end() - half);
-            s.anomalous.erase(s.anomalous.begin() + half, s.anomalous.end() - half);
-        }
         const auto take = [](const gradcon::data::LabelledImages& from, const std::vector<std::size_t>& indices) {
             return gradcon::data::select<float>(from, indices);
         };
@@ -101,14 +97,12 @@ class ImageSets {
     std::map<std::string, gradcon::data::OfficialParts> sets_;
 };
 
-/// The paper's networks as one type.
-inline Model make_model(const Experiment& e, std::size_t channels) {
-    const auto chain = [](const auto& sequential) {
-        return std::apply([](const auto&... layer) { return gradcon::Chain{{layer...}}; }, sequential.layers());
-    };
-    const auto convert = [&](const auto& model) {
-        return Model{chain(model.encoder), chain(model.decoder), model.latent};
-    };
-    if (e.variational) return convert(gradcon::models::paper_vae(channels));
-    return convert(gradcon::models::paper_cae(channels));
+/// One for each seed and class, class by class.
+inline std::vector<Experiment> experiments(const Options& options, const std::string& set, bool variational = false,
+                                           bool gradient_term = true) {
+    std::vector<Experiment> all;
+    for (const std::uint64_t seed : options.seeds)
+        for (const std::uint64_t inlier : options.classes)
+            all.push_back({set, variational, gradient_term, static_cast<std::uint8_t>(inlier), seed});
+    return all;
 }

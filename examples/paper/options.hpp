@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -10,43 +12,48 @@
 
 struct Options {
     std::vector<std::string> tables;
-    std::string fmnist = "/usr/share/datasets/fashion-mnist", mnist, cifar10, out = "results";
+    std::string fmnist, mnist, cifar10, out = "results"; // a folder of images that is empty is not there
     std::size_t epochs = 100, threads = 0, most_images = SIZE_MAX;
     std::vector<std::uint64_t> classes{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, seeds{0};
+    bool quick = false;
 };
 
 inline constexpr const char* usage =
     R"(paper: trains and scores what the GradCon paper reports; stopped at any moment, it goes on where it was
   paper [TABLE ...] [options]    without TABLE: all whose images are there
 TABLES
-  networks       CAE and VAE, with and without the gradient term, by loss and class (CIFAR-10)
   mnist          AUROC by score and class
   fmnist         the same, and AUROC and F1 by outlier ratio
   cifar10        AUROC by score and class
-  conditions     CURE-TSR's conditions and levels, on Fashion-MNIST: gradient against reconstruction
-  cost           parameters and time for an image
+  conditions     CURE-TSR's conditions and levels, on Fashion-MNIST: AUROC by score
+  networks       CAE and VAE, with and without the gradient term, by loss and class (CIFAR-10)
+  cost           parameters, and time for an image (the only numbers that differ from run to run)
 OPTIONS
-  --fmnist DIR   {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]   (Fashion-MNIST as Debian installs it)
+  --fmnist DIR   {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]   (Fashion-MNIST where Debian installs it)
   --mnist DIR    the same of MNIST                                   (none)
   --cifar10 DIR  data_batch_1.bin ... data_batch_5.bin, test_batch.bin, of any number of records   (none)
   --epochs N     at least, for each training                         (100)
   --classes K,.. that are normal, one after the other                (0,1,2,3,4,5,6,7,8,9)
   --seeds S,..   of split, initial weights and order                 (0)
-  --images N     at most, of each training and test set              (all)
+  --images N     at most, of each training, validation and test set; 20 or more   (all)
   --threads T    0: all                                              (0)
   --out DIR      trainings, scores, tables, figures and the page index.html   (results)
   --quick        all tables from 2 epochs of classes 0 and 1 with 200 images: a trial, no result
+                 (options after it change that)
 )";
 
 inline std::vector<std::uint64_t> parse_numbers(std::string_view option, std::string_view text, std::uint64_t highest) {
+    const auto refuse = [&](const std::string& rule) {
+        return std::runtime_error(std::string(option) + " takes " + rule + ", not \"" + std::string(text) + "\"");
+    };
     std::vector<std::uint64_t> values;
     const char *at = text.data(), *const end = text.data() + text.size();
     while (true) {
         std::uint64_t value = 0;
         const auto [next, error] = std::from_chars(at, end, value);
         if (error != std::errc{} || value > highest || (next != end && *next != ','))
-            throw std::runtime_error(std::string(option) + " takes whole numbers up to " + std::to_string(highest) +
-                                     ", with commas between, not \"" + std::string(text) + "\"");
+            throw refuse("whole numbers up to " + std::to_string(highest) + ", with commas between");
+        if (std::ranges::find(values, value) != values.end()) throw refuse("each number once");
         values.push_back(value);
         if (next == end) return values;
         at = next + 1;
@@ -55,6 +62,8 @@ inline std::vector<std::uint64_t> parse_numbers(std::string_view option, std::st
 
 inline Options parse_options(int argc, char** argv) {
     Options options;
+    if (const std::string folder = "/usr/share/datasets/fashion-mnist"; std::filesystem::is_directory(folder))
+        options.fmnist = folder;
     const auto one = [](std::string_view option, std::string_view text, std::uint64_t lowest, std::uint64_t highest) {
         const auto values = parse_numbers(option, text, highest);
         if (values.size() != 1 || values[0] < lowest)
@@ -69,6 +78,7 @@ inline Options parse_options(int argc, char** argv) {
             continue;
         }
         if (option == "--quick") {
+            options.quick = true;
             options.epochs = 2;
             options.classes = {0, 1};
             options.most_images = 200;
@@ -82,7 +92,7 @@ inline Options parse_options(int argc, char** argv) {
         else if (option == "--epochs") options.epochs = one(option, value, 1, 1'000'000);
         else if (option == "--classes") options.classes = parse_numbers(option, value, 9);
         else if (option == "--seeds") options.seeds = parse_numbers(option, value, UINT64_MAX);
-        else if (option == "--images") options.most_images = one(option, value, 2, SIZE_MAX);
+        else if (option == "--images") options.most_images = one(option, value, 20, SIZE_MAX);
         else if (option == "--threads") options.threads = one(option, value, 0, 4096);
         else if (option == "--out") options.out = value;
         else throw std::runtime_error("unknown option " + std::string(option));

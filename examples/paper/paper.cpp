@@ -1,36 +1,66 @@
 // Everything that the paper reports, on the images at hand.
-#include "scoring.hpp"
-#include "training.hpp"
+#include "report.hpp"
+#include "study.hpp"
+#include "tables.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <set>
 
 namespace {
 
-std::vector<Experiment> experiments(const Options& options, const std::string& set) {
-    std::vector<Experiment> all;
-    for (const std::uint64_t seed : options.seeds)
-        for (const std::uint64_t inlier : options.classes)
-            all.push_back({.set = set, .inlier = static_cast<std::uint8_t>(inlier), .seed = seed});
+const std::vector<Topic>& topics() {
+    const auto of_set = [](const std::string& set) {
+        return [set](const Options& options) { return experiments(options, set); };
+    };
+    const auto table_of_set = [&](const std::string& set) {
+        return Topic{set, set, of_set(set), [set](Study& study) { return auroc_by_class(study, set); }};
+    };
+    const auto one = [](Section (*section)(Study&)) {
+        return [section](Study& study) { return std::vector{section(study)}; };
+    };
+    static const std::vector<Topic> all{
+        table_of_set("mnist"),
+        table_of_set("fmnist"),
+        table_of_set("cifar10"),
+        {"conditions", "fmnist", of_set("fmnist"), one(by_condition)},
+        {"networks", "cifar10", of_all_networks, one(by_network)},
+        {"cost", "", [](const Options&) { return std::vector<Experiment>{}; }, one(cost)}};
     return all;
 }
 
-void run(const Options& options) {
-    ImageSets sets(options);
-    gradcon::ThreadPool threads(options.threads);
-    std::vector<Experiment> all;
-    for (const std::string& set : options.tables)
-        for (const Experiment& e : experiments(options, set)) all.push_back(e);
-    double images = 0;
-    for (const Experiment& e : all)
-        images += static_cast<double>(std::min(sets.split(e).train.size(), options.most_images) * options.epochs);
-    Progress progress(images);
-    for (const Experiment& e : all) {
-        const std::filesystem::path folder = std::filesystem::path(options.out) / e.name();
-        const Data data = sets.data(e);
-        const Detector detector = train(e, data, folder, options.epochs, threads, progress);
-        score(detector, data, folder, threads);
+/// Those asked for, or all whose images are there.
+std::vector<Topic> chosen(const Study& study) {
+    const auto& asked = study.options.tables;
+    for (const std::string& table : asked)
+        if (std::ranges::find(topics(), table, &Topic::name) == topics().end())
+            throw std::runtime_error("there is no table " + table + ": see --help");
+    std::vector<Topic> all;
+    for (const Topic& topic : topics()) {
+        if (!asked.empty() && std::ranges::find(asked, topic.name) == asked.end()) continue;
+        if (topic.set.empty() || study.sets.has(topic.set)) all.push_back(topic);
+        else if (asked.empty())
+            study.progress.say(topic.name + " is left out: it needs images, --" + topic.set + " DIR");
+        else throw std::runtime_error(topic.name + " needs images: give their folder with --" + topic.set);
     }
+    return all;
+}
+
+void run(const Options& options, const std::string& command) {
+    Study study(options);
+    const auto all = chosen(study);
+    std::set<std::string> names;
+    for (const Topic& topic : all)
+        for (const Experiment& e : topic.experiments(options))
+            if (names.insert(e.name()).second)
+                study.progress.expect(static_cast<double>(study.sets.split(e).train.size() * options.epochs));
+    Report report(options, command);
+    for (const Topic& topic : all) {
+        study.progress.say("table " + topic.name);
+        for (const Section& section : topic.sections(study)) report.add(section);
+    }
+    study.progress.say("all tables and figures: " + options.out + "/index.html");
 }
 
 } // namespace
@@ -38,7 +68,9 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
     try {
         if (argc == 2 && std::string_view(argv[1]) == "--help") return std::fputs(usage, stdout) < 0;
-        run(parse_options(argc, argv));
+        std::string command = "paper";
+        for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
+        run(parse_options(argc, argv), command);
         return 0;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "paper: %s\n", error.what());

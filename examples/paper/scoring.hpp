@@ -1,6 +1,8 @@
 #pragma once
 
 #include "experiment.hpp"
+#include "network.hpp"
+#include "study.hpp"
 
 #include <gradcon/gradcon.hpp>
 #include <gradcon/io/parameters.hpp>
@@ -10,33 +12,22 @@
 #include <string>
 #include <vector>
 
-/// All statistics of an experiment's held-out and test images, by the finished detector.
-struct Scored {
-    gradcon::Scores validation, test;
-    std::vector<std::uint8_t> anomalous; // for each of test
-};
-
-/// f(name, vector) for each of the statistics.
-template <class Scores, class F>
-void for_each_statistic(Scores& s, F&& f) {
-    f("score", s.score);
-    f("reconstruction_error", s.reconstruction_error);
-    f("cosine", s.cosine);
-    f("gradient_norm", s.gradient_norm);
-    f("latent_divergence", s.latent_divergence);
-    f("mean_cosine", s.mean_cosine);
-    f("fisher_norm", s.fisher_norm);
-    f("code_distance", s.code_distance);
+/// A scorer that gives all statistics, with a profile of the training images.
+inline gradcon::Scorer<Model, float> profiled_scorer(const Detector& detector, const Images& train,
+                                                     gradcon::Executor& executor) {
+    const auto profile = gradcon::fit_profile(detector.model, detector.params, detector.policy, train, executor);
+    return {detector.model, detector.params, detector.policy, profile};
 }
 
-/// Scores with a profile of the training images; kept in `folder`/scores.safetensors for the next run.
+/// The scores of held-out and test images; kept in `folder`/scores.safetensors for the next run, with the model's
+/// checksum, so that they are taken up for that model and those images only.
 inline Scored score(const Detector& detector, const Data& data, const std::filesystem::path& folder,
                     gradcon::Executor& executor) {
-    namespace fs = std::filesystem;
     namespace io = gradcon::io;
-    const fs::path path = folder / "scores.safetensors", model = folder / "model.safetensors";
-    Scored scored{{}, {}, data.anomalous};
-    if (fs::exists(path) && fs::last_write_time(path) > fs::last_write_time(model)) {
+    const auto path = folder / "scores.safetensors";
+    const std::string model = io::read_safetensors(folder / "model.safetensors").metadata().at("checksum");
+    Scored scored{{}, {}, data.anomalous, detector.model.latent.is_gaussian()};
+    if (std::filesystem::exists(path)) {
         const auto file = io::read_safetensors(path);
         for (auto [part, scores] : {std::pair("validation.", &scored.validation), {"test.", &scored.test}}) {
             for_each_statistic(*scores, [&, part = std::string(part)](const char* name, std::vector<double>& values) {
@@ -44,10 +35,12 @@ inline Scored score(const Detector& detector, const Data& data, const std::files
             });
             scores->count = detector.policy.count();
         }
-        if (scored.test.samples() == data.anomalous.size()) return scored; // else: of fewer images
+        const auto made_by = file.metadata().find("model");
+        if (made_by != file.metadata().end() && made_by->second == model &&
+            scored.validation.samples() == data.validation.shape()[0] && scored.test.samples() == data.anomalous.size())
+            return scored;
     }
-    const auto profile = gradcon::fit_profile(detector.model, detector.params, detector.policy, data.train, executor);
-    const gradcon::Scorer scorer{detector.model, detector.params, detector.policy, profile};
+    const auto scorer = profiled_scorer(detector, data.train, executor);
     scored.validation = score_each(scorer, data.validation, executor);
     scored.test = score_each(scorer, data.test, executor);
     std::vector<io::TensorToWrite> tensors;
@@ -57,6 +50,21 @@ inline Scored score(const Detector& detector, const Data& data, const std::files
         });
     const std::vector<double> anomalous(data.anomalous.begin(), data.anomalous.end());
     tensors.push_back(io::to_pytorch("test.anomalous", std::span(anomalous)));
-    io::replace_file(path, io::serialize_safetensors(tensors, {}));
+    io::replace_file(path, io::serialize_safetensors(tensors, {{"model", model}}));
     return scored;
+}
+
+/// What the detector makes of images.
+inline Images reconstruct(const Detector& detector, const Images& images) {
+    const Model& model = detector.model;
+    Model::Packed<float> packed;
+    model.pack(detector.params, packed);
+    gradcon::ScoringWorkspace<Model, float> w;
+    const auto h = model.encoder.forward(packed.encoder, gradcon::Batch<float>(images), w.encoder);
+    const auto z = model.latent.forward(h, gradcon::Batch<float>{}, w.latent);
+    const auto y = model.decoder.forward(packed.decoder, z, w.decoder);
+    Images back;
+    back.resize({y.shape(0), y.shape(1), y.shape(2), y.shape(3)});
+    std::copy_n(y.data(), y.size(), back.data());
+    return back;
 }

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "study.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+/// A score under its name in every table and figure: one value for each test image, higher is more anomalous.
+struct Column {
+    std::string name;
+    std::vector<double> scores;
+};
+
+/// The terms of the loss as scores.
+inline std::vector<Column> losses(const Scored& scored) {
+    std::vector<double> gradient(scored.test.samples());
+    for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = scored.test.gradient(i);
+    std::vector<Column> all{{"reconstruction", scored.test.reconstruction_error}};
+    if (scored.variational) all.push_back({"latent", scored.test.latent_divergence});
+    all.push_back({"gradient", std::move(gradient)});
+    return all;
+}
+
+/// All scores that are compared. What must be fitted is fitted on scored.validation.
+inline std::vector<Column> columns(const Scored& scored) {
+    std::vector<Column> all = losses(scored);
+    all.push_back({"GradCon", scored.test.score});
+    return all;
+}

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+/// A figure: a script for gnuplot that writes an SVG, or a picture as PNG.
+struct Figure {
+    std::string name, caption, script;
+    std::vector<std::byte> png{};
+};
+
+/// A line or the outline of a histogram; points with a value that is not finite are left out.
+struct Series {
+    std::string name;
+    std::vector<std::array<double, 2>> points{};
+};
+
+/// What is written beside the axes; `more` is gnuplot's.
+struct Axes {
+    std::string title, x, y, more{};
+};
+
+/// A script that plots the series in this style: "lines", "linespoints" or "fillsteps"; empty when there
+/// is no point.
+std::string plot(const Axes& axes, const std::vector<Series>& series, const std::string& style);
+
+/// The SVG that a script in a file draws. @throws std::runtime_error when gnuplot fails
+std::string draw(const std::string& script_path);
+
+/// Whether there is a gnuplot here.
+bool can_draw();

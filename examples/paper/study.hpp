@@ -1,0 +1,64 @@
+#pragma once
+
+#include "experiment.hpp"
+#include "progress.hpp"
+
+#include <gradcon/executor.hpp>
+#include <gradcon/score.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+/// All statistics of an experiment's held-out and test images, by the finished detector.
+struct Scored {
+    gradcon::Scores validation, test;
+    std::vector<std::uint8_t> anomalous; // for each of test
+    bool variational = false;
+};
+
+/// f(name, vector) for each of the statistics.
+template <class Scores, class F>
+void for_each_statistic(Scores& s, F&& f) {
+    f("score", s.score);
+    f("reconstruction_error", s.reconstruction_error);
+    f("cosine", s.cosine);
+    f("gradient_norm", s.gradient_norm);
+    f("latent_divergence", s.latent_divergence);
+    f("mean_cosine", s.mean_cosine);
+    f("fisher_norm", s.fisher_norm);
+    f("code_distance", s.code_distance);
+}
+
+/// What it takes to score one image of 28 x 28.
+struct Cost {
+    std::size_t parameters;
+    double seconds_alone;     // on one thread
+    double images_per_second; // on all threads
+};
+
+/// Trains and scores what the tables ask for. All of it is kept in the folder `out`, and what is there already is taken
+/// up: each experiment is trained once, whichever tables need it.
+class Study {
+  public:
+    explicit Study(const Options& o) : options(o), sets(o), threads(o.threads) {}
+
+    const Options& options;
+    ImageSets sets;
+    gradcon::ThreadPool threads;
+    Progress progress;
+
+    std::filesystem::path folder(const Experiment& e) const { return std::filesystem::path(options.out) / e.name(); }
+
+    Scored scored(const Experiment& e);
+
+    /// Scores any images by the experiment's detector.
+    std::function<gradcon::Scores(const Images&)> scorer(const Experiment& e);
+
+    /// What the experiment's detector makes of images.
+    Images reconstruct(const Experiment& e, const Images& images);
+
+    Cost measure(bool variational, std::size_t channels);
+};

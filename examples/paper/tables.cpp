@@ -1,0 +1,202 @@
+#include "tables.hpp"
+#include "columns.hpp"
+#include "figures.hpp"
+#include "reported.hpp"
+
+#include <gradcon/data/conditions.hpp>
+#include <gradcon/metrics.hpp>
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+
+namespace {
+
+std::string class_name(const std::string& set, std::size_t number) {
+    constexpr std::array fmnist{"T-shirt", "trouser", "pullover", "dress", "coat",
+                                "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
+    constexpr std::array cifar10{"airplane", "automobile", "bird",  "cat",  "deer",
+                                 "dog",      "frog",       "horse", "ship", "truck"};
+    const std::string digit = std::to_string(number);
+    return set == "fmnist" ? digit + " " + fmnist[number] : set == "cifar10" ? digit + " " + cifar10[number] : digit;
+}
+
+std::string set_name(const std::string& set) {
+    return set == "fmnist" ? "Fashion-MNIST" : set == "mnist" ? "MNIST" : "CIFAR-10";
+}
+
+/// columns_of(experiment, anomalous) gives the columns of its test set, and the labels.
+template <class ColumnsOf>
+std::vector<Score> collect(const Options& options, const std::vector<Experiment>& experiments, ColumnsOf&& columns_of) {
+    std::vector<Score> all;
+    for (std::size_t i = 0; i < experiments.size(); ++i) {
+        std::vector<std::uint8_t> anomalous;
+        std::size_t n = 0;
+        for (Column& column : columns_of(experiments[i], anomalous)) {
+            if (i == 0) all.push_back({column.name, {}});
+            auto& judged = all.at(n++).judged;
+            judged.resize(i / options.classes.size() + 1);
+            judged.back().push_back({std::move(column.scores), anomalous});
+        }
+    }
+    return all;
+}
+
+/// What the seeds say together: means of values and of interval ends, and how the values spread.
+Entry over_seeds(std::string row, std::string column, const std::vector<gradcon::Interval>& of_seeds) {
+    Entry entry{std::move(row), std::move(column)};
+    const double count = static_cast<double>(of_seeds.size());
+    entry.value = entry.low = entry.high = 0;
+    for (const auto& interval : of_seeds) {
+        entry.value += interval.value / count;
+        entry.low += interval.low / count;
+        entry.high += interval.high / count;
+    }
+    double squares = 0;
+    for (const auto& interval : of_seeds) squares += (interval.value - entry.value) * (interval.value - entry.value);
+    if (count > 1) entry.spread = std::sqrt(squares / (count - 1));
+    return entry;
+}
+
+template <class IntervalOf>
+Entry over_seeds(std::string row, std::string column, const Score& score, IntervalOf&& interval_of) {
+    std::vector<gradcon::Interval> of_seeds;
+    for (const auto& judged : score.judged) of_seeds.push_back(interval_of(judged));
+    return over_seeds(std::move(row), std::move(column), of_seeds);
+}
+
+Entry mean_entry(std::string row, std::string column, const Options& options, const Score& score) {
+    std::size_t seed = 0;
+    return over_seeds(std::move(row), std::move(column), score, [&](const std::vector<Judged>& judged) {
+        gradcon::Rng rng(options.seeds.at(seed++)); // the same draws for every score
+        return mean_auroc(judged, rng);
+    });
+}
+
+/// The mean over classes of a number of each, without an interval.
+template <class Metric>
+Entry mean_of(std::string row, std::string column, const Score& score, Metric&& metric) {
+    Entry entry = over_seeds(std::move(row), std::move(column), score, [&](const std::vector<Judged>& judged) {
+        double sum = 0;
+        for (const Judged& j : judged) sum += metric(j.scores, j.anomalous);
+        return gradcon::Interval{sum / static_cast<double>(judged.size()), none, none, none};
+    });
+    entry.low = entry.high = none;
+    return entry;
+}
+
+void add_aurocs(Table& table, const std::string& set, const Options& options, const std::string& prefix,
+                const std::vector<Score>& scores) {
+    for (const Score& score : scores) {
+        for (std::size_t i = 0; i < options.classes.size(); ++i)
+            table.entries.push_back(over_seeds(class_name(set, options.classes[i]), prefix + score.name, score,
+                                               [&](const std::vector<Judged>& judged) {
+                                                   return gradcon::auroc_interval(judged[i].scores,
+                                                                                  judged[i].anomalous);
+                                               }));
+        table.entries.push_back(mean_entry("mean", prefix + score.name, options, score));
+    }
+}
+
+void add_reported(Table& table) {
+    for (const Reported& r : reported)
+        if (r.table == table.name)
+            table.entries.push_back({std::string(r.by), std::string(r.column), r.value, none, none, none, true});
+}
+
+const std::string about_aurocs =
+    "AUROC with one class normal and all others anomalous, half of the test set each. In brackets the 95 % interval: "
+    "of a class by DeLong, of the mean by a bootstrap within each class's test set. It tells how far chance in the "
+    "test "
+    "images goes, not in training: that is the spread over the seeds (±, where there are several).";
+
+} // namespace
+
+std::vector<Section> auroc_by_class(Study& study, const std::string& set) {
+    const auto all = experiments(study.options, set);
+    const auto scores = collect(study.options, all, [&](const Experiment& e, std::vector<std::uint8_t>& anomalous) {
+        const Scored scored = study.scored(e);
+        anomalous = scored.anomalous;
+        return columns(scored);
+    });
+    Table table{
+        set, set_name(set) + ": AUROC by score", about_aurocs + " " + std::string(about_reported), "normal class", {}};
+    if (set == "cifar10") table.remark += " " + std::string(rivals_on_cifar10);
+    add_aurocs(table, set, study.options, "", scores);
+    add_reported(table);
+    std::vector<Section> sections{{std::move(table), figures_of(study, all, scores)}};
+    if (set == "fmnist") sections.push_back(by_outlier_ratio(study));
+    return sections;
+}
+
+Section by_outlier_ratio(Study& study) {
+    Table table{
+        "fmnist-outliers",
+        "Fashion-MNIST: AUROC and F1 by outlier ratio",
+        "The same detectors, other test sets. F1 at the threshold that is best on the test set itself, as the paper "
+        "reports it, which flatters every score. Means over the classes; intervals as above.",
+        "outliers",
+        {}};
+    const auto all = experiments(study.options, "fmnist");
+    std::vector<std::function<gradcon::Scores(const Images&)>> scorers;
+    for (const Experiment& e : all) scorers.push_back(study.scorer(e));
+    std::array<std::vector<Series>, 2> series;
+    for (const int percent : {10, 20, 30, 40, 50}) {
+        std::size_t n = 0;
+        const auto scores = collect(study.options, all, [&](const Experiment& e, std::vector<std::uint8_t>& anomalous) {
+            const Data data = study.sets.data(e, percent / 100.0);
+            anomalous = data.anomalous;
+            return columns({study.scored(e).validation, scorers[n++](data.test), data.anomalous});
+        });
+        const std::string row = std::to_string(percent) + " %";
+        for (std::size_t i = 0; i < scores.size(); ++i) {
+            const Score& score = scores[i];
+            table.entries.push_back(mean_entry(row, score.name + ", AUROC", study.options, score));
+            table.entries.push_back(mean_of(row, score.name + ", F1", score, [](const auto& s, const auto& anomalous) {
+                return gradcon::best_f1(s, anomalous).f1();
+            }));
+            for (std::size_t metric = 0; metric < 2; ++metric) {
+                if (percent == 10) series[metric].push_back({score.name});
+                const Entry& entry = table.entries[table.entries.size() - 2 + metric];
+                series[metric][i].points.push_back({static_cast<double>(percent), entry.value});
+            }
+        }
+    }
+    const auto figure = [&](const std::string& name, const std::string& metric, std::size_t i) {
+        return Figure{
+            table.name + "-" + name, "",
+            plot({metric + " by outlier ratio", "outliers, %", metric, "set xrange [5:55]"}, series[i], "linespoints")};
+    };
+    return {table, {figure("auroc", "AUROC", 0), figure("f1", "F1", 1)}};
+}
+
+std::vector<Experiment> of_all_networks(const Options& options) {
+    std::vector<Experiment> all;
+    for (const bool variational : {false, true})
+        for (const bool gradient_term : {false, true})
+            for (const Experiment& e : experiments(options, "cifar10", variational, gradient_term)) all.push_back(e);
+    return all;
+}
+
+Section by_network(Study& study) {
+    Table table{"networks",
+                "CIFAR-10: networks, with and without the gradient term, by loss",
+                about_aurocs + " " + std::string(about_reported),
+                "normal class",
+                {}};
+    for (const bool variational : {false, true})
+        for (const bool gradient_term : {false, true}) {
+            const auto all = experiments(study.options, "cifar10", variational, gradient_term);
+            const auto scores =
+                collect(study.options, all, [&](const Experiment& e, std::vector<std::uint8_t>& anomalous) {
+                    const Scored scored = study.scored(e);
+                    anomalous = scored.anomalous;
+                    return losses(scored);
+                });
+            add_aurocs(table, "cifar10", study.options,
+                       std::string(variational ? "VAE" : "CAE") + (gradient_term ? " + gradient: " : ": "), scores);
+        }
+    add_reported(table);
+    return {std::move(table), {}};
+}
