@@ -2,7 +2,7 @@
 #include "count_allocations.hpp"
 #include "random_detector.hpp"
 
-#include <gradcon/io/model_file.hpp>
+#include <gradcon/io/checkpoint.hpp>
 
 #include <doctest/doctest.h>
 
@@ -136,5 +136,37 @@ TEST_SUITE("allocations") {
                                    [&] { CHECK(io::read_file(path) == bytes); }) > 100);
         CHECK(io::read_file(path) != bytes);
         CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
+    }
+
+    TEST_CASE("when memory ends in an epoch, it has not happened; nor has the saving or loading of a training") {
+        const TemporaryFolder folder;
+        const auto path = folder.path / "training";
+        const auto d = small_detector();
+        const Training start{d.params, d.policy, Adam{d.params, {}}, d.rng};
+        const auto train = [&](auto& training) {
+            fit(d.model, training, d.images, {.epochs = 1, .batch_size = 16}, [](Epoch&) {});
+        };
+        const auto content = [&](const auto& training) {
+            io::save_checkpoint(path, d.model, training);
+            return io::read_file(path);
+        };
+        auto training = start, expected = start;
+        const auto at_start = content(start);
+        CHECK(fail_each_allocation([&] { train(training); }, [&] { CHECK(content(training) == at_start); }) > 100);
+        train(expected);
+        const auto trained = content(expected);
+        CHECK(content(training) == trained);
+
+        training = start;
+        CHECK(fail_each_allocation([&] { io::load_checkpoint(path, d.model, training); },
+                                   [&] {
+                                       CHECK(training.epochs == 0);
+                                       CHECK(training.rng == start.rng);
+                                       CHECK(training.optimizer.steps() == 0);
+                                   }) > 300);
+        CHECK(content(training) == trained);
+        CHECK(fail_each_allocation([&] { io::save_checkpoint(path, d.model, start); },
+                                   [&] { CHECK(io::read_file(path) == trained); }) > 300);
+        CHECK(io::read_file(path) == at_start);
     }
 }

@@ -114,6 +114,8 @@ TEST_SUITE("fit") {
         CHECK(t.fit({.epochs = 100}, [](Epoch& epoch) { epoch.stop = epoch.number == 2; }).epochs == 2);
         CHECK_THROWS_AS(t.fit({.epochs = 3}, [](Epoch&) { throw std::runtime_error("cancelled"); }),
                         std::runtime_error);
+        const auto no_rate = [](Epoch& epoch) { epoch.learning_rate = std::numeric_limits<double>::quiet_NaN(); };
+        CHECK(throws_naming<ValueError>([&] { t.fit({.epochs = 1}, no_rate); }, {"learning_rate", "nan"}));
     }
 
     TEST_CASE("a diverging training stops with an error and the last good state") {
@@ -133,6 +135,10 @@ TEST_SUITE("fit") {
         Setting at_once(5, 37, 1e38), before;
         CHECK_THROWS_AS(at_once.fit({.epochs = 3, .batch_size = 4}), DivergenceError);
         CHECK(same(at_once, before));
+        // Infinite parameters after a finite loss, in an epoch of one step without validation.
+        Setting in_one_step(5, 37, 1e39);
+        CHECK(throws_naming<DivergenceError>([&] { in_one_step.fit({.epochs = 1}); }, {"parameter", "not finite"}));
+        CHECK(same(in_one_step, before));
     }
 
     TEST_CASE("a pixel that is not a number stops training at once, and nothing changes") {
@@ -158,6 +164,10 @@ TEST_SUITE("fit") {
         CHECK_THROWS_AS(t.fit({.epochs = 1}), ShapeError);
         t.images = random_images<float>({3, 9, 12, 1}, t.rng);
         CHECK(throws_naming<ShapeError>([&] { t.fit({.epochs = 1}); }, {"3 x 9 x 12 x 1"}));
+        Setting before;
+        before.held_out = random_images<float>({3, 9, 11, 2}, before.rng); // noticed before the first epoch, not after
+        const auto none_done = [](Epoch&) { FAIL("an epoch was trained"); };
+        CHECK_THROWS_AS(before.fit({.epochs = 1, .validation = before.held_out}, none_done), ShapeError);
     }
 
     TEST_CASE("double, SGD, and a policy without the alignment train as well") {

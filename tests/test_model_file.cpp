@@ -1,3 +1,4 @@
+#include "edit_file.hpp"
 #include "random_detector.hpp"
 
 #include <gradcon/io/model_file.hpp>
@@ -8,7 +9,6 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <functional>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,19 +25,14 @@ std::vector<double> scores_of(const io::Detector<T>& detector, const Images& ima
     return score_each(Scorer{detector.model, detector.params, detector.policy}, Batch<T>(images), serial).score;
 }
 
-/// The file with one metadata value or tensor changed, and a checksum that fits.
-void rewrite(const std::filesystem::path& path,
-             const std::function<void(std::map<std::string, std::string>&, std::vector<io::TensorToWrite>&)>& edit) {
-    const auto file = io::read_safetensors(path);
-    auto metadata = file.metadata();
-    std::vector<io::TensorToWrite> tensors;
-    for (const auto& entry : file.entries()) {
-        const auto bytes = file.bytes(entry);
-        tensors.push_back({entry.name, entry.dtype, entry.shape, {bytes.begin(), bytes.end()}});
-    }
-    edit(metadata, tensors);
-    io::add_checksum(metadata, tensors);
-    io::replace_file(path, io::serialize_safetensors(tensors, metadata));
+/// A variational autoencoder for the same images.
+auto variational() {
+    const Conv2d down{1, 3, {.kernel_size = 4, .stride = 2, .padding = 2}};
+    const ConvTranspose2d up{3, 1, {.kernel_size = 4, .stride = 2, .padding = 2, .output_padding = {1, 0}}};
+    return random_detector(Autoencoder{Chain{{down, ReLU{}, Flatten{}, Linear{36, 8}}},
+                                       Chain{{Linear{4, 36}, Unflatten{3, 4, 3}, ReLU{}, up, Sigmoid{}}},
+                                       Latent::gaussian(4)},
+                           {7, 5, 6, 1});
 }
 
 } // namespace
@@ -89,6 +84,69 @@ TEST_SUITE("model file") {
         CHECK(wrong.scores() == before);
     }
 
+    TEST_CASE("a variational autoencoder, loaded into a chain and into the given model, and not taken for another") {
+        const TemporaryFolder folder;
+        const auto path = folder.path / "model.safetensors";
+        auto t = variational(), other = variational();
+        fill(other.params, 0.01);
+        io::save_model(path, t.model, t.params, t.policy);
+        CHECK(io::read_safetensors(path).metadata().at("format_version") == "2");
+        const auto loaded = io::load_model<float>(path);
+        CHECK(loaded.model.latent == t.model.latent);
+        SerialExecutor serial;
+        const auto all = [&](const auto& d) {
+            return score_each(Scorer{d.model, d.params, d.policy}, t.images, serial);
+        };
+        CHECK(all(loaded).score == all(t).score);
+        CHECK(all(loaded).latent_divergence == all(t).latent_divergence);
+        io::load_model(path, other.model, other.params, other.policy);
+        CHECK(all(other).score == all(t).score);
+
+        // Of the same layers, but with another latent, or none.
+        auto plain = t.model, wide = t.model;
+        plain.latent = {};
+        wide.latent = Latent::gaussian(3);
+        const auto refused = [&](const auto& model, std::initializer_list<std::string_view> parts) {
+            CHECK(throws_naming<FileError>([&] { io::load_model(path, model, other.params, other.policy); }, parts));
+        };
+        refused(plain, {"its latent is [{", "Gaussian", "the model's none"});
+        refused(wide, {"latent", "\"size\":4", "\"size\":3"});
+        io::save_model(path, plain, t.params, t.policy);
+        CHECK(io::read_safetensors(path).metadata().at("format_version") == "1");
+        refused(t.model, {"its latent is none", "Gaussian"});
+
+        // A size that does not fit the layers is noticed when images come.
+        io::save_model(path, wide, t.params, t.policy);
+        CHECK(
+            throws_naming<ShapeError>([&] { all(io::load_model<float>(path)); }, {"latent of 3 values", "x 6", "x 8"}));
+    }
+
+    TEST_CASE("a policy that watches the encoder too") {
+        const TemporaryFolder folder;
+        const auto path = folder.path / "model.safetensors";
+        auto t = small();
+        GradCon policy{t.params, {.beta = 0.5}}, into{t.params, {}};
+        policy.update(t.params); // any tree of that form
+        io::save_model(path, t.model, t.params, policy);
+        io::load_model(path, t.model, t.params, into);
+        CHECK(into.names() == policy.names());
+        CHECK(into.options().beta == 0.5);
+        CHECK(std::ranges::equal(into.reference().exact(0), policy.reference().exact(0)));
+        CHECK(throws_naming<FileError>([&] { io::load_model(path, t.model, t.params, t.policy); }, {"policy"}));
+    }
+
+    TEST_CASE("what could not be read again is not saved") {
+        const TemporaryFolder folder;
+        const auto path = folder.path / "model.safetensors";
+        auto t = small();
+        io::save_model(path, t.model, t.params, t.policy);
+        const auto before = io::read_file(path);
+        for_each_tensor([](auto& tensor) { tensor.data()[0] = std::numeric_limits<float>::infinity(); }, t.params);
+        CHECK(throws_naming<ValueError>([&] { io::save_model(path, t.model, t.params, t.policy); },
+                                        {"down.0.weight", "inf"}));
+        CHECK(io::read_file(path) == before);
+    }
+
     TEST_CASE("names and layouts are PyTorch's") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
@@ -113,7 +171,7 @@ TEST_SUITE("model file") {
         auto t = small();
         const auto refused = [&](const auto& edit, std::initializer_list<std::string_view> parts) {
             io::save_model(path, t.model, t.params, t.policy);
-            rewrite(path, edit);
+            edit_file(path, edit);
             INFO(*parts.begin());
             auto into = small();
             const auto before = into.scores();
@@ -137,12 +195,16 @@ TEST_SUITE("model file") {
                     if (tensor.name == name) std::memcpy(tensor.bytes.data(), &value, 4);
             };
         };
-        refused(set("format", "other"), {"not a gradcon model"});
-        refused(set("format_version", "2"), {"version 2 is newer", "up to 1"});
+        refused(set("format", "other"), {"format \"other\"", "not \"gradcon\""});
+        refused(set("format_version", "3"), {"version 3 is newer", "up to 2"});
         refused(set("format_version", "one"), {"format_version", "one"});
         refused(set("encoder", "[{"), {"metadata encoder", "JSON objects"});
         refused(set("encoder", std::string(100'000, '[')), {"metadata encoder", "JSON objects"});
         refused(set("encoder", "{}"), {"metadata encoder"});
+        for (const char* latent : {"[]", "[{", "{}", "[{},{}]", R"([{"type":"Cauchy","size":4}])", R"([{"size":4}])",
+                                   R"([{"type":"Gaussian"}])", R"([{"type":"Gaussian","size":0}])",
+                                   R"([{"type":"Gaussian","size":-4}])", R"([{"type":"Gaussian","size":"4"}])"})
+            refused(set("latent", latent), {"metadata latent"});
         refused(set("policy", "[{},{}]"), {"policy must be one object"});
         refused(set("encoder", R"([{"type":"GRU"}])"), {"down.0", "GRU"});
         refused(replace("encoder", "\"stride\":2", "\"stride\":0"), {"down.0", "stride 0"});
@@ -191,6 +253,7 @@ TEST_SUITE("model file") {
         io::save_model(path, t.model, t.params, t.policy);
         const auto whole = io::read_file(path);
         const auto write = [&](std::span<const std::byte> bytes) {
+            std::filesystem::remove(path); // some file systems sync a file that is emptied and written again
             std::ofstream(path, std::ios::binary)
                 .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
         };

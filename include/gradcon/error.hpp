@@ -1,5 +1,6 @@
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -36,10 +37,12 @@ class DivergenceError : public Error {
     using Error::Error;
 };
 
-/// The pieces of an error message, streamed one after the other.
+/// The pieces of a text, streamed one after the other; numbers look the same whatever the program's locale.
 template <class... Pieces>
 std::string message(const Pieces&... pieces) {
     std::ostringstream out;
+    out.exceptions(std::ios::badbit); // or a text whose memory ends would be cut short without a word
+    out.imbue(std::locale::classic());
     (out << ... << pieces);
     return out.str();
 }

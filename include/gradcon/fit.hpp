@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradcon/finite.hpp"
 #include "gradcon/objective.hpp"
 #include "gradcon/random.hpp"
 
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <numeric>
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -72,76 +74,108 @@ inline void accumulate(Losses& sum, const Losses& losses, std::size_t samples, s
     sum.alignment += weight * losses.alignment;
     sum.total += weight * losses.total;
 }
+
+/// Is every number finite that a later epoch depends on? The loss alone does not tell: a ReLU makes 0 of NaN.
+template <class Params, class Policy, class Optimizer>
+bool all_finite(const Training<Params, Policy, Optimizer>& training) {
+    bool finite = true;
+    const auto look = [&](const auto& values) {
+        for (const auto value : values) finite = finite && is_finite(double{value});
+    };
+    for_each_tensor([&](const auto& tensor) { look(elements(tensor)); }, training.params);
+    for (std::size_t i = 0; i < training.policy.count(); ++i) look(training.policy.reference().exact(i));
+    if constexpr (requires { training.optimizer.state(); })
+        for_each_tensor([&](const auto& tensor) { look(elements(tensor)); }, training.optimizer.state());
+    return finite;
+}
+
+/// One epoch of fit, up to the losses; the epochs done and the best state are left to fit.
+template <class Model, class Params, class Policy, class Optimizer, class T>
+Epoch run_epoch(const Model& model, Training<Params, Policy, Optimizer>& training, Batch<T> images,
+                const FitOptions<T>& options, TrainingWorkspace<Model, T>& workspace, Executor& executor) {
+    auto& [params, policy, optimizer, rng, done, order, best_params, best_policy, best_epoch, best] = training;
+    const std::size_t samples = images.samples(), sample_size = images.sample_size();
+    Epoch epoch;
+    epoch.number = done + 1;
+    epoch.epochs = options.epochs;
+    epoch.learning_rate = optimizer.learning_rate();
+    const auto check = [&](const char* what, bool finite) {
+        if (!finite)
+            throw DivergenceError(message(
+                "fit: ", what, " of epoch ", epoch.number, " is not finite with learning rate ", epoch.learning_rate,
+                "; the last good state is that after epoch ", done, ", the best that after ", best_epoch));
+    };
+    const auto start = std::chrono::steady_clock::now();
+    if (order.empty()) {
+        order.resize(samples);
+        std::iota(order.begin(), order.end(), std::size_t{0});
+    }
+    shuffle(std::span(order), rng);
+    Tensor<T, 4> gathered, noise;
+    for (std::size_t first = 0; first < samples; first += options.batch_size) {
+        const std::size_t count = std::min(options.batch_size, samples - first);
+        const auto batch = reserve(gathered, {count, images.shape(1), images.shape(2), images.shape(3)});
+        for (std::size_t i = 0; i < count; ++i)
+            std::copy_n(images.data() + order[first + i] * sample_size, sample_size, batch.data() + i * sample_size);
+        const Losses losses =
+            train_step<Model, T>(model, params, policy, optimizer, Batch<T>(batch.data(), batch.shape()), workspace,
+                                 executor, model.latent.draw(rng, count, noise));
+        check("the loss", is_finite(losses.total));
+        accumulate(epoch.training, losses, count, samples);
+    }
+    check("a parameter, reference or moment", all_finite(training));
+    epoch.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    epoch.images_per_second = static_cast<double>(samples) / epoch.seconds;
+
+    const std::size_t held_out = options.validation.samples();
+    for (std::size_t first = 0; first < held_out; first += options.batch_size) {
+        const std::size_t count = std::min(options.batch_size, held_out - first);
+        const Losses losses =
+            evaluate<Model, T>(model, params, policy, options.validation.slice(first, count), workspace, executor);
+        check("the validation loss", is_finite(losses.total));
+        accumulate(epoch.validation, losses, count, held_out);
+    }
+    return epoch;
+}
 } // namespace detail
 
 /// Trains an autoencoder with the GradCon policy (paper, section 4) until `options.epochs` epochs are done, those
 /// before included: images in a new random order each epoch, the short last batch kept; after each epoch validation in
 /// fixed order, batches weighted by their size; the best state (parameters and reference gradients together) is kept
-/// beside the last. Same seed and images give the same bits for any number of threads.
+/// beside the last. Same seed and images give the same bits for any number of threads. An epoch that cannot be finished
+/// has not happened: `training` is then as after the epoch before.
 /// @param images N x height x width x channels, N > 0, values in [0, 1]
 /// @param on_epoch called as on_epoch(Epoch&) after each epoch, when `training` is complete and may be saved (set
 /// training.optimizer's learning rate before, to change it too)
 /// @throws ValueError for options outside their range, or a training that began with another number of images;
-/// ShapeError
-///         when the model cannot give the images back;
-///         DivergenceError when a loss is not finite: training.params and policy are then the best so far
+///         ShapeError when the model cannot give the images back;
+///         DivergenceError when a loss is not finite, nor what an epoch leaves behind
 template <class Model, class Params, class Policy, class Optimizer, class OnEpoch>
 FitResult fit(const Model& model, Training<Params, Policy, Optimizer>& training, Batch<scalar_t<Params>> images,
               const FitOptions<std::type_identity_t<scalar_t<Params>>>& options, OnEpoch&& on_epoch) {
     using T = scalar_t<Params>;
-    const std::size_t samples = images.samples(), sample_size = images.sample_size();
+    const std::size_t samples = images.samples(), held_out = options.validation.samples();
     if (options.epochs == 0 || options.batch_size == 0 || samples == 0)
         throw ValueError(message("fit: epochs, batch_size and the number of images are 1 or more; given: ",
                                  options.epochs, ", ", options.batch_size, ", ", samples));
-    if (!training.order.empty() && training.order.size() != samples)
-        throw ValueError(message("fit: this training began with ", training.order.size(),
-                                 " images and cannot go on with ", samples));
     auto& [params, policy, optimizer, rng, done, order, best_params, best_policy, best_epoch, best] = training;
+    if (!order.empty() && order.size() != samples)
+        throw ValueError(
+            message("fit: this training began with ", order.size(), " images and cannot go on with ", samples));
+    model.check_shape(images.shape());
+    if (held_out > 0) model.check_shape(options.validation.shape());
     SerialExecutor serial;
     Executor& executor = options.executor ? *options.executor : serial;
     TrainingWorkspace<Model, T> workspace(params);
-    if (order.empty()) {
-        order.resize(samples);
-        std::iota(order.begin(), order.end(), std::size_t{0});
-    }
-    Tensor<T, 4> gathered, noise;
-    const auto diverged = [&training](double loss) {
-        training.params = training.best_params;
-        training.policy = training.best_policy;
-        throw DivergenceError(message("fit: the loss of epoch ", training.epochs + 1, " is not finite (", loss,
-                                      ") with learning rate ", training.optimizer.learning_rate(),
-                                      "; parameters and reference are back at the end of epoch ", training.best_epoch));
-    };
 
     while (done < options.epochs) {
+        std::tuple before(params, policy, optimizer, rng, order);
         Epoch epoch;
-        epoch.number = done + 1;
-        epoch.epochs = options.epochs;
-        const double learning_rate = epoch.learning_rate = optimizer.learning_rate();
-        const auto start = std::chrono::steady_clock::now();
-        shuffle(std::span(order), rng);
-        for (std::size_t first = 0; first < samples; first += options.batch_size) {
-            const std::size_t count = std::min(options.batch_size, samples - first);
-            const auto batch = reserve(gathered, {count, images.shape(1), images.shape(2), images.shape(3)});
-            for (std::size_t i = 0; i < count; ++i)
-                std::copy_n(images.data() + order[first + i] * sample_size, sample_size,
-                            batch.data() + i * sample_size);
-            const Losses losses =
-                train_step<Model, T>(model, params, policy, optimizer, Batch<T>(batch.data(), batch.shape()), workspace,
-                                     executor, model.latent.draw(rng, count, noise));
-            if (!is_finite(losses.total)) diverged(losses.total);
-            detail::accumulate(epoch.training, losses, count, samples);
-        }
-        epoch.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        epoch.images_per_second = static_cast<double>(samples) / epoch.seconds;
-
-        const std::size_t held_out = options.validation.samples();
-        for (std::size_t first = 0; first < held_out; first += options.batch_size) {
-            const std::size_t count = std::min(options.batch_size, held_out - first);
-            const Losses losses =
-                evaluate<Model, T>(model, params, policy, options.validation.slice(first, count), workspace, executor);
-            if (!is_finite(losses.total)) diverged(losses.total);
-            detail::accumulate(epoch.validation, losses, count, held_out);
+        try {
+            epoch = detail::run_epoch(model, training, images, options, workspace, executor);
+        } catch (...) {
+            std::tie(params, policy, optimizer, rng, order) = std::move(before);
+            throw;
         }
         ++done;
         epoch.best = held_out == 0 || best_epoch == 0 || epoch.validation.total < best.total;
@@ -151,8 +185,9 @@ FitResult fit(const Model& model, Training<Params, Policy, Optimizer>& training,
             best_epoch = done;
             best = held_out == 0 ? epoch.training : epoch.validation;
         }
+        const double learning_rate = epoch.learning_rate;
         on_epoch(epoch);
-        if (epoch.learning_rate < learning_rate || epoch.learning_rate > learning_rate)
+        if (!is_finite(epoch.learning_rate) || epoch.learning_rate != learning_rate)
             optimizer.set_learning_rate(epoch.learning_rate);
         if (epoch.stop) break;
     }

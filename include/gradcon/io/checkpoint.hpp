@@ -3,12 +3,14 @@
 #include "gradcon/fit.hpp"
 #include "gradcon/io/model_file.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
+#include <locale>
 #include <map>
 #include <set>
+#include <span>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -22,9 +24,27 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
 inline constexpr unsigned checkpoint_format_version = 1;
 
+namespace detail {
+/// The indices 0 ... n - 1, each once, that a file has under "order".
+inline std::vector<std::size_t> read_order(const Safetensors& file, std::set<std::string>& names_read) {
+    const auto indices = read_vector<double>(file, "order", names_read);
+    std::vector<std::size_t> order;
+    std::vector<bool> seen(indices.size());
+    for (const double index : indices) {
+        const bool whole = index >= 0 && index < static_cast<double>(indices.size());
+        order.push_back(whole ? static_cast<std::size_t>(index) : 0);
+        if (!whole || static_cast<double>(order.back()) < index || seen[order.back()])
+            throw FileError(message(file.path(), ": order must hold each index below ", indices.size(),
+                                    " once; it has ", index, " at ", order.size() - 1));
+        seen[order.back()] = true;
+    }
+    return order;
+}
+} // namespace detail
+
 /// Writes a training between two epochs (in fit's callback, say); the file that was there is replaced at once, or on
 /// any error not at all, so that whatever happens a whole checkpoint is there.
-/// @throws FileError when the file cannot be written
+/// @throws FileError when the file cannot be written, ValueError when a tensor holds a number that is not finite
 template <class Model, class Params, class Policy, class Optimizer>
 void save_checkpoint(const std::filesystem::path& path, const Model& model,
                      const Training<Params, Policy, Optimizer>& training) {
@@ -54,9 +74,7 @@ void save_checkpoint(const std::filesystem::path& path, const Model& model,
     detail::describe_network(model, metadata);
     metadata["policy"] = to_json(std::vector(1, detail::describe_policy(training.policy)));
     metadata["training"] = to_json(std::vector(1, state));
-    std::ostringstream rng;
-    rng << training.rng;
-    metadata["rng"] = rng.str();
+    metadata["rng"] = message(training.rng);
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
 }
@@ -99,20 +117,15 @@ void load_checkpoint(const std::filesystem::path& path, const Model& model,
             read.optimizer.set_steps(d.at<std::uint64_t>("optimizer_steps"));
     } catch (const ValueError& error) { throw FileError(file.path() + ": training: " + error.what()); }
 
-    const auto order = file.values<double>("order");
-    names.insert("order");
-    std::vector<bool> seen(order.size());
-    read.order.clear();
-    for (const double index : order) {
-        const bool whole = index >= 0 && index < static_cast<double>(order.size());
-        read.order.push_back(whole ? static_cast<std::size_t>(index) : 0);
-        if (!whole || static_cast<double>(read.order.back()) < index || seen[read.order.back()])
-            throw FileError(message(file.path(), ": order must hold each of 0 ... ", order.size(), " once; it has ",
-                                    index, " where it must not be"));
-        seen[read.order.back()] = true;
-    }
-    std::istringstream rng(detail::metadata(file, "rng"));
-    if (!(rng >> read.rng)) throw FileError(file.path() + ": metadata rng is no state of the random generator");
+    read.order = detail::read_order(file, names);
+    if (read.best_epoch > read.epochs || read.order.empty() != (read.epochs == 0))
+        throw FileError(message(file.path(), ": training: ", read.epochs, " epochs, the best ", read.best_epoch,
+                                ", with an order of ", read.order.size(), " images, cannot be"));
+    const std::string rng_text = detail::metadata(file, "rng");
+    std::istringstream rng(rng_text);
+    rng.imbue(std::locale::classic());
+    if (!(rng >> read.rng) || message(read.rng) != rng_text)
+        throw FileError(file.path() + ": metadata rng is no state of the random generator");
     detail::refuse_extra(file, names);
     training = std::move(read);
 }

@@ -27,11 +27,13 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
     if (!std::filesystem::exists(status)) throw FileError(path.string() + ": no such file");
     if (!std::filesystem::is_regular_file(status)) throw FileError(path.string() + ": not a regular file");
     std::ifstream file(path, std::ios::binary);
-    const auto size = std::filesystem::file_size(path, error);
-    if (!file || error) throw FileError(path.string() + ": cannot be opened for reading");
-    std::vector<std::byte> content(size);
-    file.read(reinterpret_cast<char*>(content.data()), static_cast<std::streamsize>(size));
-    if (static_cast<std::uintmax_t>(file.gcount()) != size)
+    file.seekg(0, std::ios::end); // of the open file: another may take its name at any time, see replace_file
+    const std::streamoff size = file.tellg();
+    if (!file || size < 0) throw FileError(path.string() + ": cannot be opened for reading");
+    file.seekg(0);
+    std::vector<std::byte> content(static_cast<std::size_t>(size));
+    file.read(reinterpret_cast<char*>(content.data()), size);
+    if (file.gcount() != size)
         throw FileError(message(path.string(), ": ", file.gcount(), " of ", size, " bytes could be read"));
     return content;
 }
@@ -41,28 +43,30 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
 /// @throws FileError (full disk, missing or read-only folder ...); then the old file is as before and nothing is left
 /// beside it
 inline void replace_file(const std::filesystem::path& path, std::span<const std::byte> content) {
-    const auto failure = [&](const std::string& what) {
-        return FileError(path.string() + ": " + what + ": " + std::strerror(errno));
+    const auto check = [&](bool done, const char* what) {
+        if (const int cause = errno; !done) throw FileError(path.string() + ": " + what + ": " + std::strerror(cause));
     };
+    const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
     std::string beside = path.string() + ".XXXXXX";
-    const int file = ::mkstemp(beside.data());
-    if (file < 0) throw failure("no file can be created beside it");
-    const auto give_up = [&](const std::string& what) {
-        const FileError error = failure(what);
-        ::close(file);
-        ::unlink(beside.c_str());
-        return error;
-    };
+    struct Beside {
+        int file;
+        const char* name;
+        ~Beside() {
+            if (file >= 0) ::close(file);
+            if (name != nullptr) ::unlink(name);
+        }
+    } left{::mkstemp(beside.data()), nullptr};
+    check(left.file >= 0, "no file can be created beside it");
+    left.name = beside.c_str();
     for (std::size_t written = 0; written < content.size();) {
-        const ssize_t count = ::write(file, content.data() + written, content.size() - written);
+        const ssize_t count = ::write(left.file, content.data() + written, content.size() - written);
         if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) throw give_up("cannot be written");
+        check(count > 0, "cannot be written");
         written += static_cast<std::size_t>(count);
     }
-    if (::fchmod(file, 0644) != 0 || ::fsync(file) != 0) throw give_up("cannot be synced to disk");
-    if (::rename(beside.c_str(), path.c_str()) != 0) throw give_up("cannot be replaced");
-    ::close(file);
-    const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
+    check(::fchmod(left.file, 0644) == 0 && ::fsync(left.file) == 0, "cannot be synced to disk");
+    check(::rename(beside.c_str(), path.c_str()) == 0, "cannot be replaced");
+    left.name = nullptr; // from here on nothing may throw
     if (const int directory = ::open(folder.c_str(), O_RDONLY);
         directory >= 0) { // so that the rename itself is on disk
         ::fsync(directory);
