@@ -24,7 +24,7 @@ concept ScorePolicy = std::is_invocable_r_v<double, const P&, const SampleStatis
 
 /// The policy's score of every sample.
 template <ScorePolicy P>
-std::vector<double> apply(const P& policy, const Scores& scores) {
+std::vector<double> scores_by(const P& policy, const Scores& scores) {
     std::vector<double> values(scores.samples());
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = policy(scores[i]);
     return values;
@@ -97,7 +97,15 @@ class StandardizedStatistic {
             for (std::size_t k = 0; k < values; ++k) means_[k] += value(normal[i], k) / static_cast<double>(n);
         for (std::size_t i = 0; i < n; ++i)
             for (std::size_t k = 0; k < values; ++k) deviations_[k] += std::pow(value(normal[i], k) - means_[k], 2);
-        for (double& d : deviations_) d = std::sqrt(d / static_cast<double>(n - 1));
+        for (std::size_t k = 0; k < values; ++k) {
+            if (!is_finite(means_[k]))
+                throw ValueError(
+                    "a standardised statistic is not finite on some normal sample; does it need Scores that "
+                    "were made with a GradientProfile?");
+            double& d = deviations_[k];
+            d = std::sqrt(d / static_cast<double>(n - 1));
+            if (d <= 1e-10 * std::abs(means_[k])) d = 0; // the rounding of the mean of what never varies
+        }
         double square = 0;
         for (std::size_t i = 0; i < n; ++i) square += std::pow((*this)(normal[i]), 2);
         scale_ = square > 0 ? std::sqrt(static_cast<double>(n - 1) / square) : 0;
@@ -178,7 +186,8 @@ struct ConformalSum {
     /// @throws ValueError as StandardizedSum::fit does
     static ConformalSum fit(std::span<const Statistic> statistics, const Scores& scores) {
         ConformalSum fitted{StandardizedSum::fit(statistics, scores), {}};
-        for (const auto& term : fitted.sum.terms) std::ranges::sort(fitted.normal.emplace_back(apply(term, scores)));
+        for (const auto& term : fitted.sum.terms)
+            std::ranges::sort(fitted.normal.emplace_back(scores_by(term, scores)));
         return fitted;
     }
 
@@ -227,8 +236,8 @@ inline constexpr std::array<const char*, 7> statistic_names{"reconstruction_erro
                                                             "latent_divergence",    "mean_cosine", "fisher_norm",
                                                             "code_distance"};
 
-inline std::vector<double> apply(const AnyScorePolicy& policy, const Scores& scores) {
-    return std::visit([&](const auto& p) { return apply(p, scores); }, policy);
+inline std::vector<double> scores_by(const AnyScorePolicy& policy, const Scores& scores) {
+    return std::visit([&](const auto& p) { return scores_by(p, scores); }, policy);
 }
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET

@@ -72,11 +72,11 @@ class SampleSums {
 
     explicit SampleSums(const Summands& summands) : summands_(summands) {}
 
-    /// Several chains of each sum, so that the additions of a tile do not wait for one another.
+    /// Four chains of each sum, so that the additions of a tile do not wait for one another.
     template <int Inputs, int Vectors, class V>
     [[gnu::always_inline]] void operator()(std::ptrdiff_t offset, std::ptrdiff_t step,
                                            const V (&tile)[Inputs][Vectors]) {
-        constexpr int lanes = sizeof(V) / sizeof(T), chains = 8 / count;
+        constexpr int lanes = sizeof(V) / sizeof(T), chains = 4;
         V parts[count][chains] = {};
 #pragma GCC unroll 8
         for (int i = 0; i < Inputs; ++i)
@@ -85,8 +85,7 @@ class SampleSums {
                 summands_.add(parts, (i * Vectors + v) % chains, offset + i * step + v * lanes, tile[i][v]);
 #pragma GCC unroll 4
         for (int s = 0; s < count; ++s) {
-            V part = parts[s][0] + parts[s][1];
-            if constexpr (chains == 4) part += parts[s][2] + parts[s][3];
+            const V part = (parts[s][0] + parts[s][1]) + (parts[s][2] + parts[s][3]);
             if constexpr (std::is_same_v<V, simd::Vector<T>>) vectors_[s] += part;
             else sums_[s] += double{simd::sum_of_lanes<T, lanes>(part)};
         }
@@ -131,7 +130,7 @@ struct DotWithReference : SampleSums<T, DotAndSquare<T>> {
     GradientSums sum() const { return {this->sums_[0], this->sums_[1], 0, 0}; }
 };
 
-/// The same, and the sums with a profile: see GradientProfile.
+/// The same, to the same bits, and the sums with a profile: see GradientProfile.
 template <class T>
 struct ProfileSummands {
     static constexpr int count = 4;
@@ -139,11 +138,10 @@ struct ProfileSummands {
 
     template <class V, int Chains>
     [[gnu::always_inline]] void add(V (&sums)[count][Chains], int chain, std::ptrdiff_t offset, const V& g) const {
-        const V square = g * g;
         sums[0][chain] += simd::load<V>(reference + offset) * g;
-        sums[1][chain] += square;
+        sums[1][chain] += g * g;
         sums[2][chain] += simd::load<V>(mean + offset) * g;
-        sums[3][chain] += simd::load<V>(weight + offset) * square;
+        sums[3][chain] += simd::load<V>(weight + offset) * g * g;
     }
 };
 
