@@ -24,6 +24,20 @@ Images to_floats(const gradcon::Tensor<std::uint8_t, 4>& bytes) {
     return images;
 }
 
+Images normal_test_images(const Data& data) {
+    const auto count = static_cast<std::size_t>(std::ranges::count(data.anomalous, std::uint8_t{0})); // they come first
+    Images normal;
+    normal.resize({count, data.test.shape()[1], data.test.shape()[2], data.test.shape()[3]});
+    std::copy_n(data.test.data(), normal.size(), normal.data());
+    return normal;
+}
+
+std::string file_name(gradcon::data::Condition condition) {
+    std::string name(gradcon::data::name(condition));
+    std::ranges::replace(name, ' ', '-');
+    return name;
+}
+
 gradcon::Scores joined(gradcon::Scores first, const gradcon::Scores& second) {
     std::vector<const std::vector<double>*> from;
     for_each_statistic(second, [&](const char*, const std::vector<double>& values) { from.push_back(&values); });
@@ -52,30 +66,30 @@ Section by_condition(Study& study) {
     std::map<std::pair<Condition, int>, std::map<std::string, double>> mean;
     std::vector<std::string> names;
     for (const Experiment& e : all) {
-        study.progress.say("conditions: " + e.name());
-        const Data data = study.sets.data(e);
-        const auto scorer = study.scorer(e);
         const auto validation = study.scored(e).validation;
-        const auto normals =
-            static_cast<std::size_t>(std::ranges::count(data.anomalous, std::uint8_t{0})); // they come first
-        Images normal;
-        normal.resize({normals, data.test.shape()[1], data.test.shape()[2], data.test.shape()[3]});
-        std::copy_n(data.test.data(), normal.size(), normal.data());
+        const Images normal = normal_test_images(study.sets.data(e));
         const auto bytes = to_bytes(normal);
-        const gradcon::Scores of_normal = scorer(normal);
-        std::vector<std::uint8_t> anomalous(normals, 0);
-        anomalous.resize(2 * normals, 1);
+        const std::size_t count = normal.shape()[0];
+        std::vector<Part> parts{{"normal", [&] { return normal; }, std::vector<std::uint8_t>(count, 0)}};
         for (const Condition condition : gradcon::data::all_conditions)
-            for (int level = 1; level <= 5; ++level) {
-                gradcon::Rng rng(e.seed); // the same at every level, which adds to the one before
-                const auto spoilt = gradcon::data::apply(condition, level, gradcon::Batch<std::uint8_t>(bytes), rng);
-                const Scored scored{validation, joined(of_normal, scorer(to_floats(spoilt))), anomalous};
-                for (const Column& column : columns(scored)) {
+            for (int level = 1; level <= 5; ++level)
+                parts.push_back({file_name(condition) + "-" + std::to_string(level),
+                                 [&bytes, &e, condition, level] {
+                                     gradcon::Rng rng(e.seed); // for every level, which adds to the one before
+                                     return to_floats(gradcon::data::apply(condition, level, bytes, rng));
+                                 },
+                                 std::vector<std::uint8_t>(count, 1)});
+        const auto scores = study.scores(e, "scores-conditions", parts);
+        std::vector<std::uint8_t> anomalous(count, 0);
+        anomalous.resize(2 * count, 1);
+        std::size_t part = 1;
+        for (const Condition condition : gradcon::data::all_conditions)
+            for (int level = 1; level <= 5; ++level)
+                for (const Column& column : columns({validation, joined(scores[0], scores[part++]), anomalous})) {
                     mean[{condition, level}][column.name] +=
                         gradcon::auroc(column.scores, anomalous) / static_cast<double>(all.size());
                     if (std::ranges::find(names, column.name) == names.end()) names.push_back(column.name);
                 }
-            }
     }
     std::vector<Figure> figures;
     std::map<std::string, double> overall;
@@ -91,9 +105,7 @@ Section by_condition(Study& study) {
                 overall[column] += value / 60;
             }
         }
-        std::string file = "conditions-" + name;
-        std::ranges::replace(file, ' ', '-');
-        figures.push_back({file, "",
+        figures.push_back({"conditions-" + file_name(condition), "",
                            plot({name, "level", "AUROC", "set xrange [0.8:5.2]\nset yrange [0:1]\nset xtics 1"}, series,
                                 "linespoints")});
     }

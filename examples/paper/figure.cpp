@@ -30,10 +30,11 @@ Output output_of(const std::string& command) {
 
 std::string plot(const Axes& axes, const std::vector<Series>& series, const std::string& style) {
     std::ostringstream script;
-    script << "set encoding utf8\n"
-              "set terminal svg size 420,300 dynamic font 'sans-serif,12' background '#ffffff'\n"
-              "set key bottom right samplen 2 noautotitle\nset border 3 lc '#888888'\nset tics nomirror\n"
-              "set grid lc '#e4e4e4' lt 1\n";
+    script
+        << "set encoding utf8\n"
+           "set terminal svg size 420,320 dynamic font 'sans-serif,13' background '#ffffff'\n"
+           "set key tmargin center horizontal samplen 1.5 noautotitle\nset border 3 lc '#888888'\nset tics nomirror\n"
+           "set grid lc '#e4e4e4' lt 1\n";
     std::size_t linetype = 0;
     for (const char* colour :
          {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#888888"}) {

@@ -30,7 +30,7 @@ Figure histogram(const std::string& set, std::uint64_t inlier, const Score& scor
     }
     return {set + "-histogram-" + score.name, "",
             plot({score.name + ", class " + std::to_string(inlier) + " normal", "score", "share of the images",
-                  "set key top right\nset yrange [0:*]\nset xtics " + std::to_string(10 * width)},
+                  "set yrange [0:*]\nset xtics font ',11'"},
                  {series[0], series[1]}, "fillsteps")};
 }
 
@@ -105,12 +105,13 @@ std::vector<Figure> figures_of(Study& study, const std::vector<Experiment>& expe
     figures.push_back(
         {first.set + "-auroc-by-epoch", "",
          over_training(
-             study, experiments, {"AUROC in training, mean over classes", "epoch", "AUROC"},
+             study, experiments, {"AUROC in training, mean over classes", "epoch", "AUROC", "set xrange [0:*]"},
              {{"auroc_reconstruction", "reconstruction"}, {"auroc_gradient", "gradient"}, {"auroc_gradcon", "GradCon"}},
              "linespoints")});
     figures.push_back(
         {first.set + "-cosines-by-epoch", "",
-         over_training(study, experiments, {"Alignment of held-out gradients, mean over classes", "epoch", "cosine"},
+         over_training(study, experiments,
+                       {"Alignment of held-out gradients, mean over classes", "epoch", "cosine", "set xrange [0:*]"},
                        {{"cosine_1", "decoder layer 1"}, {"cosine_2", "2"}, {"cosine_3", "3"}, {"cosine_4", "4"}},
                        "lines")});
     return figures;

@@ -45,8 +45,8 @@ inline Figure reconstructions(Study& study, const Experiment& e) {
     png.format = PNG_FORMAT_RGB;
     png_alloc_size_t bytes = 0;
     Figure figure{e.set + "-reconstructions",
-                  "Class " + std::to_string(e.inlier) +
-                      " normal: test images of it above their reconstructions, and below anomalies above theirs.",
+                  "Normal test images (class " + std::to_string(e.inlier) +
+                      "), each above its reconstruction, and below them anomalies above theirs.",
                   ""};
     if (png_image_write_to_memory(&png, nullptr, &bytes, 0, pixels.data(), 0, nullptr)) {
         figure.png.resize(bytes);

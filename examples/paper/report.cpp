@@ -1,5 +1,6 @@
 #include "report.hpp"
 #include "curve.hpp"
+#include "reported.hpp"
 
 #include <gradcon/io/file.hpp>
 #include <gradcon/version.hpp>
@@ -87,7 +88,7 @@ void Report::add(const Section& section) {
     const std::filesystem::path out = options_.out, figures = out / "figures";
     const Table& table = section.table;
     write_text(out / (table.name + ".csv"), csv(table));
-    write_text(out / (table.name + ".md"), markdown(table));
+    write_text(out / (table.name + ".md"), markdown(table) + "\n" + reading + "\n");
     std::string text = "<h2 id=\"" + table.name + "\">" + escaped(table.title) + "</h2>\n<p>" + escaped(table.remark) +
                        "</p>\n" + html(table) + "<div class=\"figures\">\n";
     for (const Figure& figure : section.figures) {
@@ -122,7 +123,7 @@ std::string Report::page() const {
     text += "<p>Gradient-based anomaly detection after Kwon, Prabhushankar, Temel and AlRegib, <em>Backpropagated "
             "Gradient Representations for Anomaly Detection</em> (ECCV 2020), trained and scored by gradcon " +
             std::to_string(GRADCON_VERSION_MAJOR) + "." + std::to_string(GRADCON_VERSION_MINOR) + "." +
-            std::to_string(GRADCON_VERSION_PATCH) + ". Higher is better in every table of AUROC; 0.5 is chance.</p>\n";
+            std::to_string(GRADCON_VERSION_PATCH) + ".</p>\n";
     if (options_.quick)
         text += "<p><strong>A trial with few images, epochs and classes: its numbers are no result.</strong></p>\n";
     const std::string images = options_.most_images == SIZE_MAX
@@ -135,7 +136,7 @@ std::string Report::page() const {
     for (std::size_t i = 0; i < names_.size(); ++i)
         text += "<li><a href=\"#" + names_[i] + "\">" + escaped(titles_[i]) + "</a> (" + names_[i] + ".csv, " +
                 names_[i] + ".md)</li>\n";
-    text += "</ul>\n";
+    text += "</ul>\n<p>" + escaped(reading) + "</p>\n";
     for (const std::string& section : html_) text += section;
     return text + "</body></html>\n";
 }

@@ -29,13 +29,18 @@ inline constexpr std::array reported{
     Reported{"networks", "VAE + gradient: gradient", by_paper, 0.647},
 };
 
-inline constexpr std::string_view about_reported =
-    "Rows named \"paper\" and \"public code\" are reported by others, not measured here. Of the paper's figures the "
-    "three "
-    "averages of GradCon (0.973, 0.934, 0.664) are confirmed by a companion paper's abstract; all others are quoted "
-    "from "
-    "memory of the paper's tables. \"Public code\" is the authors' code, 1000 epochs, run by a third party (issue 2 of "
-    "its repository).";
+/// How to read a table.
+inline constexpr const char* reading =
+    "AUROC: the probability that an anomaly scores higher than a normal image; 0.5 is chance. Under a number, or in "
+    "brackets, its 95 % interval: of one class by DeLong, of a mean over classes by a bootstrap within each class's "
+    "test "
+    "set. It tells how far chance in the choice of test images goes, not in training: that is the spread over the "
+    "seeds, "
+    "their standard deviation after ±, where there are several seeds. Values and intervals are then means over the "
+    "seeds. "
+    "What is marked as reported was not measured here. Of the paper's figures the three averages of GradCon (0.973, "
+    "0.934, 0.664) are confirmed by a companion paper's abstract; all others are quoted from memory of the paper's "
+    "tables. \"Public code\" is the authors' code after 1000 epochs, run by a third party (issue 2 of its repository).";
 
 inline constexpr std::string_view rivals_on_cifar10 = "Other methods on CIFAR-10 as the paper reports them: OCSVM "
                                                       "0.586, KDE 0.610, VAE 0.583, PixelCNN 0.551, LSA 0.641, "

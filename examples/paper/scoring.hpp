@@ -19,39 +19,47 @@ inline gradcon::Scorer<Model, float> profiled_scorer(const Detector& detector, c
     return {detector.model, detector.params, detector.policy, profile};
 }
 
-/// The scores of held-out and test images; kept in `folder`/scores.safetensors for the next run, with the model's
-/// checksum, so that they are taken up for that model and those images only.
-inline Scored score(const Detector& detector, const Data& data, const std::filesystem::path& folder,
-                    gradcon::Executor& executor) {
+/// Scores parts of an experiment's images; kept in the file `path` for the next run with the checksum of `model`, a
+/// file too, so that they are taken up for that model and these parts only.
+/// @param scorer makes the scorer, should there be something to score
+template <class MakeScorer>
+std::vector<gradcon::Scores> kept_scores(const std::filesystem::path& path, const std::filesystem::path& model,
+                                         const std::vector<Part>& parts, std::size_t count, MakeScorer&& make_scorer,
+                                         gradcon::Executor& executor) {
     namespace io = gradcon::io;
-    const auto path = folder / "scores.safetensors";
-    const std::string model = io::read_safetensors(folder / "model.safetensors").metadata().at("checksum");
-    Scored scored{{}, {}, data.anomalous, detector.model.latent.is_gaussian()};
+    const std::string checksum = io::read_safetensors(model).metadata().at("checksum");
+    std::vector<gradcon::Scores> all(parts.size());
+    const auto labels = [](const Part& part) {
+        return std::vector<double>(part.anomalous.begin(), part.anomalous.end());
+    };
     if (std::filesystem::exists(path)) {
         const auto file = io::read_safetensors(path);
-        for (auto [part, scores] : {std::pair("validation.", &scored.validation), {"test.", &scored.test}}) {
-            for_each_statistic(*scores, [&, part = std::string(part)](const char* name, std::vector<double>& values) {
-                values = file.values<double>(part + name);
-            });
-            scores->count = detector.policy.count();
-        }
         const auto made_by = file.metadata().find("model");
-        if (made_by != file.metadata().end() && made_by->second == model &&
-            scored.validation.samples() == data.validation.shape()[0] && scored.test.samples() == data.anomalous.size())
-            return scored;
+        bool ours = made_by != file.metadata().end() && made_by->second == checksum;
+        for (std::size_t i = 0; ours && i < parts.size(); ++i) {
+            const std::string prefix = parts[i].name + ".";
+            ours = file.find(prefix + "anomalous") && file.values<double>(prefix + "anomalous") == labels(parts[i]);
+            if (!ours) break;
+            for_each_statistic(all[i], [&](const char* name, std::vector<double>& values) {
+                values = file.values<double>(prefix + name);
+            });
+            all[i].count = count;
+        }
+        if (ours) return all;
     }
-    const auto scorer = profiled_scorer(detector, data.train, executor);
-    scored.validation = score_each(scorer, data.validation, executor);
-    scored.test = score_each(scorer, data.test, executor);
+    const auto scorer = make_scorer();
     std::vector<io::TensorToWrite> tensors;
-    for (const auto& [part, scores] : {std::pair("validation.", &scored.validation), {"test.", &scored.test}})
-        for_each_statistic(*scores, [&, part = std::string(part)](const char* name, const std::vector<double>& values) {
-            tensors.push_back(io::to_pytorch(part + name, std::span(values)));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const std::string prefix = parts[i].name + ".";
+        all[i] = score_each(scorer, parts[i].images(), executor);
+        for_each_statistic(all[i], [&](const char* name, const std::vector<double>& values) {
+            tensors.push_back(io::to_pytorch(prefix + name, std::span(values)));
         });
-    const std::vector<double> anomalous(data.anomalous.begin(), data.anomalous.end());
-    tensors.push_back(io::to_pytorch("test.anomalous", std::span(anomalous)));
-    io::replace_file(path, io::serialize_safetensors(tensors, {{"model", model}}));
-    return scored;
+        const auto anomalous = labels(parts[i]);
+        tensors.push_back(io::to_pytorch(prefix + "anomalous", std::span(anomalous)));
+    }
+    io::replace_file(path, io::serialize_safetensors(tensors, {{"model", checksum}}));
+    return all;
 }
 
 /// What the detector makes of images.

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
 
 namespace {
 
@@ -32,15 +31,24 @@ double seconds(F&& f) {
 
 Scored Study::scored(const Experiment& e) {
     const Data data = sets.data(e);
-    return score(finished(*this, e, data), data, folder(e), threads);
+    const auto all = scores(
+        e, "scores",
+        {{"validation", [&] { return data.validation; }, std::vector<std::uint8_t>(data.validation.shape()[0], 0)},
+         {"test", [&] { return data.test; }, data.anomalous}});
+    return {all[0], all[1], data.anomalous, e.variational};
 }
 
-std::function<gradcon::Scores(const Images&)> Study::scorer(const Experiment& e) {
+std::vector<gradcon::Scores> Study::scores(const Experiment& e, const std::string& name,
+                                           const std::vector<Part>& parts) {
     const Data data = sets.data(e);
-    // shared: a std::function is copied, and a scorer is large
-    const auto scorer = std::make_shared<const gradcon::Scorer<Model, float>>(
-        profiled_scorer(finished(*this, e, data), data.train, threads));
-    return [this, scorer](const Images& images) { return score_each(*scorer, images, threads); };
+    const Detector detector = finished(*this, e, data);
+    return kept_scores(
+        folder(e) / (name + ".safetensors"), folder(e) / "model.safetensors", parts, detector.policy.count(),
+        [&] {
+            progress.say((folder(e) / name).string());
+            return profiled_scorer(detector, data.train, threads);
+        },
+        threads);
 }
 
 Images Study::reconstruct(const Experiment& e, const Images& images) {

@@ -19,6 +19,13 @@ struct Scored {
     bool variational = false;
 };
 
+/// Images to score, made when they are needed.
+struct Part {
+    std::string name;
+    std::function<Images()> images;
+    std::vector<std::uint8_t> anomalous; // for each image
+};
+
 /// f(name, vector) for each of the statistics.
 template <class Scores, class F>
 void for_each_statistic(Scores& s, F&& f) {
@@ -54,8 +61,8 @@ class Study {
 
     Scored scored(const Experiment& e);
 
-    /// Scores any images by the experiment's detector.
-    std::function<gradcon::Scores(const Images&)> scorer(const Experiment& e);
+    /// The same of any images: all statistics of each part, kept in the file NAME.safetensors beside the detector.
+    std::vector<gradcon::Scores> scores(const Experiment& e, const std::string& name, const std::vector<Part>& parts);
 
     /// What the experiment's detector makes of images.
     Images reconstruct(const Experiment& e, const Images& images);
