@@ -25,6 +25,7 @@ TABLES
   mnist          AUROC by score and class
   fmnist         the same, and AUROC and F1 by outlier ratio
   cifar10        AUROC by score and class
+  rules          scores beyond GradCon: one is chosen on the even classes of all three sets, judged on the odd ones
   conditions     CURE-TSR's conditions and levels, on Fashion-MNIST: AUROC by score
   networks       CAE and VAE, with and without the gradient term, by loss and class (CIFAR-10)
   cost           parameters, and time for an image (the only numbers that differ from run to run)

@@ -1,5 +1,6 @@
 // Everything that the paper reports, on the images at hand.
 #include "report.hpp"
+#include "rules.hpp"
 #include "study.hpp"
 #include "tables.hpp"
 
@@ -15,7 +16,7 @@ const std::vector<Topic>& topics() {
         return [set](const Options& options) { return experiments(options, set); };
     };
     const auto table_of_set = [&](const std::string& set) {
-        return Topic{set, set, of_set(set), [set](Study& study) { return auroc_by_class(study, set); }};
+        return Topic{set, {set}, of_set(set), [set](Study& study) { return auroc_by_class(study, set); }};
     };
     const auto one = [](Section (*section)(Study&)) {
         return [section](Study& study) { return std::vector{section(study)}; };
@@ -24,9 +25,10 @@ const std::vector<Topic>& topics() {
         table_of_set("mnist"),
         table_of_set("fmnist"),
         table_of_set("cifar10"),
-        {"conditions", "fmnist", of_set("fmnist"), one(by_condition)},
-        {"networks", "cifar10", of_all_networks, one(by_network)},
-        {"cost", "", [](const Options&) { return std::vector<Experiment>{}; }, one(cost)}};
+        {"rules", {"mnist", "fmnist", "cifar10"}, of_all_sets, by_rule},
+        {"conditions", {"fmnist"}, of_set("fmnist"), one(by_condition)},
+        {"networks", {"cifar10"}, of_all_networks, one(by_network)},
+        {"cost", {}, [](const Options&) { return std::vector<Experiment>{}; }, one(cost)}};
     return all;
 }
 
@@ -39,10 +41,12 @@ std::vector<Topic> chosen(const Study& study) {
     std::vector<Topic> all;
     for (const Topic& topic : topics()) {
         if (!asked.empty() && std::ranges::find(asked, topic.name) == asked.end()) continue;
-        if (topic.set.empty() || study.sets.has(topic.set)) all.push_back(topic);
+        const auto missing =
+            std::ranges::find_if(topic.sets, [&](const std::string& set) { return !study.sets.has(set); });
+        if (missing == topic.sets.end()) all.push_back(topic);
         else if (asked.empty())
-            study.progress.say(topic.name + " is left out: it needs images, --" + topic.set + " DIR");
-        else throw std::runtime_error(topic.name + " needs images: give their folder with --" + topic.set);
+            study.progress.say(topic.name + " is left out: it needs images, --" + *missing + " DIR");
+        else throw std::runtime_error(topic.name + " needs images: give their folder with --" + *missing);
     }
     return all;
 }

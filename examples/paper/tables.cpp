@@ -22,10 +22,6 @@ std::string class_name(const std::string& set, std::size_t number) {
     return set == "fmnist" ? digit + " " + fmnist[number] : set == "cifar10" ? digit + " " + cifar10[number] : digit;
 }
 
-std::string set_name(const std::string& set) {
-    return set == "fmnist" ? "Fashion-MNIST" : set == "mnist" ? "MNIST" : "CIFAR-10";
-}
-
 /// columns_of(experiment, anomalous) gives the columns of its test set, and the labels.
 template <class ColumnsOf>
 std::vector<Score> collect(const Options& options, const std::vector<Experiment>& experiments, ColumnsOf&& columns_of) {
@@ -108,6 +104,10 @@ void add_reported(Table& table) {
 const std::string protocol = "One class is normal, all others are anomalous, half of the test set each.";
 
 } // namespace
+
+std::string set_name(const std::string& set) {
+    return set == "fmnist" ? "Fashion-MNIST" : set == "mnist" ? "MNIST" : "CIFAR-10";
+}
 
 std::vector<Section> auroc_by_class(Study& study, const std::string& set) {
     const auto all = experiments(study.options, set);

@@ -17,10 +17,12 @@ struct Section {
 /// A TABLE of the command line.
 struct Topic {
     std::string name;
-    std::string set; // that it needs; empty: none
+    std::vector<std::string> sets; // that it needs
     std::function<std::vector<Experiment>(const Options&)> experiments;
     std::function<std::vector<Section>(Study&)> sections;
 };
+
+std::string set_name(const std::string& set);
 
 std::vector<Section> auroc_by_class(Study& study, const std::string& set);
 Section by_outlier_ratio(Study& study);
