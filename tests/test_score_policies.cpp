@@ -215,6 +215,7 @@ TEST_SUITE("score policies") {
         CHECK(z == doctest::Approx((logs[7] - mean_of(logs)) / std::sqrt(square)).epsilon(1e-12));
         const auto sum = StandardizedSum::fit(terms, s);
         CHECK(sum(s[7]) == doctest::Approx(z + StandardizedStatistic(Statistic::cosine, s)(s[7])));
+        CHECK(recommended_score(s)(s[7]) == sum(s[7]));
         auto worse = s;
         worse.cosine[14] -= 0.5; // less aligned is stranger
         CHECK(sum(worse[7]) > sum(s[7]));

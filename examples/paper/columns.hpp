@@ -1,6 +1,9 @@
 #pragma once
 
+#include "rules.hpp"
 #include "study.hpp"
+
+#include <gradcon/score_policies.hpp>
 
 #include <cstddef>
 #include <string>
@@ -26,5 +29,10 @@ inline std::vector<Column> losses(const Scored& scored) {
 inline std::vector<Column> columns(const Scored& scored) {
     std::vector<Column> all = losses(scored);
     all.push_back({"GradCon", scored.test.score});
+    const auto density = gradcon::LogNormDensityScore::fit(scored.validation);
+    all.push_back({"log-norm density", gradcon::scores_by(density, scored.test)});
+    for (const char* name : {"Fisher norm", "finished alignment", "code distance"})
+        all.push_back({name, scores_by(*std::ranges::find(rules(), name, &Rule::name), scored)});
+    all.push_back({"best rule", gradcon::scores_by(gradcon::recommended_score(scored.validation), scored.test)});
     return all;
 }

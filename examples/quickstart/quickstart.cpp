@@ -24,6 +24,7 @@ using Images = gradcon::Tensor<float, 4>; // N x height x width x channels, valu
 struct Results {
     gradcon::FitResult training;
     gradcon::Scores scores;
+    std::vector<double> recommended; // beyond the paper's
     double score_images_per_second = 0;
 };
 
@@ -47,7 +48,14 @@ Results train_and_score(const Model& model, const Images& normal, const Images& 
     const auto start = std::chrono::steady_clock::now(); // once more, for the clock
     gradcon::score_each(scorer, unseen, threads);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    return {training, scores, static_cast<double>(unseen.shape()[0]) / seconds.count()};
+
+    // snippet: recommended score
+    const auto profile = gradcon::fit_profile(model, params, policy, normal, threads); // of the finished model
+    const gradcon::Scorer judge{model, params, policy, profile};
+    const auto rule = gradcon::recommended_score(gradcon::score_each(judge, held_out, threads)); // normal images only
+    const auto recommended = gradcon::scores_by(rule, gradcon::score_each(judge, unseen, threads));
+    // end of snippet
+    return {training, scores, recommended, static_cast<double>(unseen.shape()[0]) / seconds.count()};
 }
 
 Results run(const Options& options, const Images& normal, const Images& held_out, const Images& unseen,
@@ -78,22 +86,26 @@ void quickstart(const Options& options) {
     const double of_reconstruction = gradcon::auroc(results.scores.reconstruction_error, split.anomalous);
     const double of_gradient = gradcon::auroc(gradient, split.anomalous);
     const double of_gradcon = gradcon::auroc(results.scores.score, split.anomalous);
+    const double of_recommended = gradcon::auroc(results.recommended, split.anomalous);
 
     const std::string sheet = std::filesystem::path(options.model).replace_extension(".png").string();
     write_contact_sheet(sheet, unseen.data(), unseen.shape()[1], unseen.shape()[2], results.scores.score,
                         split.anomalous);
-    std::printf("AUROC  reconstruction %.4f  gradient %.4f  GradCon %.4f\n", of_reconstruction, of_gradient,
-                of_gradcon);
+    std::printf("AUROC  reconstruction %.4f  gradient %.4f  GradCon %.4f  recommended %.4f\n", of_reconstruction,
+                of_gradient, of_gradcon, of_recommended);
     std::printf("%zu epochs (kept: %zu), trained %.0f images/s, scored %.0f images/s\n", results.training.epochs,
                 results.training.best_epoch, trained, results.score_images_per_second);
     std::printf("detector: %s   most anomalous images: %s\n", options.model.c_str(), sheet.c_str());
     if (!options.json.empty()) {
-        const nlohmann::json json{
-            {"auroc", {{"reconstruction", of_reconstruction}, {"gradient", of_gradient}, {"gradcon", of_gradcon}}},
-            {"train", {{"images_per_second", trained}}},
-            {"score", {{"images_per_second", results.score_images_per_second}}},
-            {"epochs", results.training.epochs},
-            {"seed", options.seed}};
+        const nlohmann::json json{{"auroc",
+                                   {{"reconstruction", of_reconstruction},
+                                    {"gradient", of_gradient},
+                                    {"gradcon", of_gradcon},
+                                    {"recommended", of_recommended}}},
+                                  {"train", {{"images_per_second", trained}}},
+                                  {"score", {{"images_per_second", results.score_images_per_second}}},
+                                  {"epochs", results.training.epochs},
+                                  {"seed", options.seed}};
         std::ofstream file(options.json);
         if (!(file << json.dump(2) << '\n' << std::flush))
             throw std::runtime_error(options.json + ": cannot be written");

@@ -177,6 +177,14 @@ struct StandardizedSum {
     }
 };
 
+/// The rule that detects best over MNIST, Fashion-MNIST and CIFAR-10 (docs/results.md): how far the code lies from
+/// those of training, and how badly the gradient aligns. What one misses the other finds.
+/// @param normal scores of normal samples that training has not seen, with a profile
+inline StandardizedSum recommended_score(const Scores& normal) {
+    constexpr std::array statistics{Statistic::code_distance, Statistic::cosine};
+    return StandardizedSum::fit(statistics, normal);
+}
+
 /// Fisher's combination: minus the sum of the logarithms of each statistic's conformal p-value,
 /// p = (1 + normal samples that are as strange) / (1 + normal samples).
 struct ConformalSum {
