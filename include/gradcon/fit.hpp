@@ -93,33 +93,34 @@ bool all_finite(const Training<Params, Policy, Optimizer>& training) {
 template <class Model, class Params, class Policy, class Optimizer, class T>
 Epoch run_epoch(const Model& model, Training<Params, Policy, Optimizer>& training, Batch<T> images,
                 const FitOptions<T>& options, TrainingWorkspace<Model, T>& workspace, Executor& executor) {
-    auto& [params, policy, optimizer, rng, done, order, best_params, best_policy, best_epoch, best] = training;
+    auto& order = training.order;
     const std::size_t samples = images.samples(), sample_size = images.sample_size();
     Epoch epoch;
-    epoch.number = done + 1;
+    epoch.number = training.epochs + 1;
     epoch.epochs = options.epochs;
-    epoch.learning_rate = optimizer.learning_rate();
+    epoch.learning_rate = training.optimizer.learning_rate();
     const auto check = [&](const char* what, bool finite) {
         if (!finite)
-            throw DivergenceError(message(
-                "fit: ", what, " of epoch ", epoch.number, " is not finite with learning rate ", epoch.learning_rate,
-                "; the last good state is that after epoch ", done, ", the best that after ", best_epoch));
+            throw DivergenceError(message("fit: ", what, " of epoch ", epoch.number,
+                                          " is not finite with learning rate ", epoch.learning_rate,
+                                          "; the last good state is that after epoch ", training.epochs,
+                                          ", the best that after ", training.best_epoch));
     };
     const auto start = std::chrono::steady_clock::now();
     if (order.empty()) {
         order.resize(samples);
         std::iota(order.begin(), order.end(), std::size_t{0});
     }
-    shuffle(std::span(order), rng);
+    shuffle(std::span(order), training.rng);
     Tensor<T, 4> gathered, noise;
     for (std::size_t first = 0; first < samples; first += options.batch_size) {
         const std::size_t count = std::min(options.batch_size, samples - first);
         const auto batch = reserve(gathered, {count, images.shape(1), images.shape(2), images.shape(3)});
         for (std::size_t i = 0; i < count; ++i)
             std::copy_n(images.data() + order[first + i] * sample_size, sample_size, batch.data() + i * sample_size);
-        const Losses losses =
-            train_step<Model, T>(model, params, policy, optimizer, Batch<T>(batch.data(), batch.shape()), workspace,
-                                 executor, model.latent.draw(rng, count, noise));
+        const Losses losses = train_step<Model, T>(model, training.params, training.policy, training.optimizer,
+                                                   Batch<T>(batch.data(), batch.shape()), workspace, executor,
+                                                   model.latent.draw(training.rng, count, noise));
         check("the loss", is_finite(losses.total));
         accumulate(epoch.training, losses, count, samples);
     }
@@ -130,8 +131,8 @@ Epoch run_epoch(const Model& model, Training<Params, Policy, Optimizer>& trainin
     const std::size_t held_out = options.validation.samples();
     for (std::size_t first = 0; first < held_out; first += options.batch_size) {
         const std::size_t count = std::min(options.batch_size, held_out - first);
-        const Losses losses =
-            evaluate<Model, T>(model, params, policy, options.validation.slice(first, count), workspace, executor);
+        const Losses losses = evaluate<Model, T>(model, training.params, training.policy,
+                                                 options.validation.slice(first, count), workspace, executor);
         check("the validation loss", is_finite(losses.total));
         accumulate(epoch.validation, losses, count, held_out);
     }
