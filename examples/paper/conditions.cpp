@@ -32,12 +32,6 @@ Images normal_test_images(const Data& data) {
     return normal;
 }
 
-std::string file_name(gradcon::data::Condition condition) {
-    std::string name(gradcon::data::name(condition));
-    std::ranges::replace(name, ' ', '-');
-    return name;
-}
-
 gradcon::Scores joined(gradcon::Scores first, const gradcon::Scores& second) {
     std::vector<const std::vector<double>*> from;
     for_each_statistic(second, [&](const char*, const std::vector<double>& values) { from.push_back(&values); });
@@ -73,7 +67,7 @@ Section by_condition(Study& study) {
         std::vector<Part> parts{{"normal", [&] { return normal; }, std::vector<std::uint8_t>(count, 0)}};
         for (const Condition condition : gradcon::data::all_conditions)
             for (int level = 1; level <= 5; ++level)
-                parts.push_back({file_name(condition) + "-" + std::to_string(level),
+                parts.push_back({file_name(std::string(gradcon::data::name(condition))) + "-" + std::to_string(level),
                                  [&bytes, &e, condition, level] {
                                      gradcon::Rng rng(e.seed); // for every level, which adds to the one before
                                      return to_floats(gradcon::data::apply(condition, level, bytes, rng));
@@ -105,7 +99,7 @@ Section by_condition(Study& study) {
                 overall[column] += value / 60;
             }
         }
-        figures.push_back({"conditions-" + file_name(condition), "",
+        figures.push_back({"conditions-" + file_name(std::string(gradcon::data::name(condition))), "",
                            plot({name, "level", "AUROC", "set xrange [0.8:5.2]\nset yrange [0:1]\nset xtics 1"}, series,
                                 "linespoints")});
     }

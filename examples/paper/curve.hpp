@@ -41,7 +41,7 @@ class Curve {
 
     void write() const {
         std::string text;
-        for (const char* column : columns) text += (text.empty() ? "" : ",") + std::string(column);
+        for (const char* column : columns) text.append(text.empty() ? "" : ",").append(column);
         text += "\n";
         for (const std::string& row : rows_) text += row + "\n";
         write_text(path_, text);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string>
@@ -10,6 +11,12 @@ struct Figure {
     std::string name, caption, script;
     std::vector<std::byte> png{};
 };
+
+/// A name for a file: without spaces.
+inline std::string file_name(std::string name) {
+    std::ranges::replace(name, ' ', '-');
+    return name;
+}
 
 /// A line or the outline of a histogram; points with a value that is not finite are left out.
 struct Series {

@@ -28,7 +28,7 @@ Figure histogram(const std::string& set, std::uint64_t inlier, const Score& scor
         for (std::size_t bin = 0; bin <= bins; ++bin)
             series[of].points.push_back({low + width * static_cast<double>(bin), share[bin]});
     }
-    return {set + "-histogram-" + score.name, "",
+    return {file_name(set + "-histogram-" + score.name), "",
             plot({score.name + ", class " + std::to_string(inlier) + " normal", "score", "share of the images",
                   "set yrange [0:*]\nset xtics font ',11'"},
                  {series[0], series[1]}, "fillsteps")};

@@ -60,7 +60,7 @@ std::string html(const Table& table) {
             text += "<td>";
             if (const Entry* e = table.find(row, column)) {
                 text += readable(e->value);
-                if (!std::isnan(e->spread)) text += " ±" + readable(e->spread);
+                if (!std::isnan(e->spread)) text.append(" ±").append(readable(e->spread));
                 if (!std::isnan(e->low)) text += "<small>" + readable(e->low) + " – " + readable(e->high) + "</small>";
             }
             text += "</td>";

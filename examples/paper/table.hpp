@@ -50,7 +50,8 @@ inline std::string readable(double value) {
     std::snprintf(text.data(), text.size(), "%.*f", digits, value);
     std::string digits_only = text.data();
     if (digits == 0)
-        for (std::size_t at = digits_only.size(); at > 3 + (value < 0 ? 1U : 0U); digits_only.insert(at -= 3, ",")) {}
+        for (std::size_t at = digits_only.size(); at > 3 + (value < 0 ? 1U : 0U); digits_only.insert(at -= 3, 1, ',')) {
+        }
     return digits_only;
 }
 
@@ -80,9 +81,10 @@ inline std::string markdown(const Table& table) {
         text += "| " + row + " |";
         for (const std::string& column : columns) {
             const Entry* e = table.find(row, column);
-            if (e) text += " " + readable(e->value);
-            if (e && !std::isnan(e->spread)) text += " ± " + readable(e->spread);
-            if (e && !std::isnan(e->low)) text += " [" + readable(e->low) + ", " + readable(e->high) + "]";
+            if (e) text.append(" ").append(readable(e->value));
+            if (e && !std::isnan(e->spread)) text.append(" ± ").append(readable(e->spread));
+            if (e && !std::isnan(e->low))
+                text.append(" [").append(readable(e->low)).append(", ").append(readable(e->high)).append("]");
             if (e && e->reported) text += " (reported)";
             text += " |";
         }
