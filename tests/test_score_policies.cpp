@@ -100,7 +100,7 @@ void check_profile(const Model& model, const Params& params, const Policy& polic
     const Eigen::RowVectorXd mean = codes.colwise().mean();
     const Eigen::MatrixXd centred = codes.rowwise() - mean;
     Eigen::MatrixXd covariance = centred.transpose() * centred / static_cast<double>(n);
-    covariance.diagonal().array() += 0.1 * covariance.trace() / static_cast<double>(size);
+    covariance.diagonal().array() += 0.01 * covariance.trace() / static_cast<double>(size);
     const Eigen::MatrixXd inverse = covariance.inverse();
     for (std::size_t i = 0; i < n; ++i) {
         const auto row = centred.row(static_cast<Eigen::Index>(i));

@@ -28,7 +28,7 @@ void add_outer_square(std::span<const T> z, std::vector<double>& sum, std::vecto
     }
 }
 
-/// W, n x n, row after row, from the mean of z and that of z z' (its lower triangle). A tenth of the mean variance is
+/// W, n x n, row after row, from the mean of z and that of z z' (its lower triangle). A hundredth of the mean variance is
 /// added to each variance: fewer samples than elements, or elements that never change, would have no inverse.
 /// All zero if nothing varies at all.
 inline std::vector<double> whitening(std::span<const double> mean, std::span<const double> products) {
@@ -40,7 +40,7 @@ inline std::vector<double> whitening(std::span<const double> mean, std::span<con
     const double variance = covariance.trace() / static_cast<double>(n);
     std::vector<double> w(products.size());
     if (!(variance > 0)) return w;
-    covariance.diagonal().array() += 0.1 * variance;
+    covariance.diagonal().array() += 0.01 * variance;
     const Eigen::LLT<Matrix> factor(covariance);
     const Matrix inverse = factor.matrixL().solve(Matrix::Identity(n, n));
     for (Eigen::Index i = 0; i < n; ++i)
