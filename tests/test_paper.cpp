@@ -202,7 +202,7 @@ TEST_SUITE("paper") {
     TEST_CASE("killed again and again, it ends in the same bits") {
         const Folder sets;
         const auto arguments =
-            options({"fmnist", "conditions", "--fmnist", "../idx", "--epochs", "6", "--images", "40"});
+            options({"fmnist", "conditions", "--fmnist", "../idx", "--epochs", "4", "--images", "30"});
         REQUIRE(wait_for(start(sets.path / "whole", arguments)) == 0);
         const fs::path class_0 = "results/fmnist/cae+gradient/class-0-seed-0",
                        class_1 = "results/fmnist/cae+gradient/class-1-seed-0", killed = sets.path / "killed";

@@ -5,7 +5,8 @@ Section cost(Study& study) {
     Table table{
         "cost",
         "Cost: parameters and time for an image",
-        "Time to score one image of 28 x 28 with all terms of the loss, the best of five runs over 256 images; "
+        "Time to score one image of 28 x 28 with all terms of the loss, the best of five runs over 64 images for each "
+        "thread; "
         "measured anew in every run. The other methods' parameters are the paper's figures, quoted from memory.",
         "network",
         {}};

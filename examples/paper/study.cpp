@@ -60,11 +60,16 @@ Cost Study::measure(bool variational, std::size_t channels) {
     const Model model = make_model(variational, channels);
     const auto params = model.init<float>(rng);
     const gradcon::Scorer scorer{model, params, gradcon::GradCon{params.decoder, {.alpha = 0.03, .beta = 0.12}}};
-    Images images;
-    images.resize({256, 28, 28, channels});
-    for (float& value : images) value = static_cast<float>(gradcon::uniform(rng, 0, 1));
+    const auto random_images = [&](std::size_t count) {
+        Images images;
+        images.resize({count, 28, 28, channels});
+        for (float& value : images) value = static_cast<float>(gradcon::uniform(rng, 0, 1));
+        return images;
+    };
+    constexpr std::size_t each = 64; // images for a thread
+    const std::size_t all = each * threads.workers();
+    const Images few = random_images(each), many = random_images(all);
     gradcon::SerialExecutor alone;
-    const double count = 256;
-    return {gradcon::parameter_count(params), seconds([&] { score_each(scorer, images, alone); }) / count,
-            count / seconds([&] { score_each(scorer, images, threads); })};
+    return {gradcon::parameter_count(params), seconds([&] { score_each(scorer, few, alone); }) / double{each},
+            static_cast<double>(all) / seconds([&] { score_each(scorer, many, threads); })};
 }
