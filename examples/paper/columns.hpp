@@ -5,6 +5,7 @@
 
 #include <gradcon/score_policies.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -33,6 +34,6 @@ inline std::vector<Column> columns(const Scored& scored) {
     all.push_back({"log-norm density", gradcon::scores_by(density, scored.test)});
     for (const char* name : {"Fisher norm", "finished alignment", "code distance"})
         all.push_back({name, scores_by(*std::ranges::find(rules(), name, &Rule::name), scored)});
-    all.push_back({"best rule", gradcon::scores_by(gradcon::recommended_score(scored.validation), scored.test)});
+    all.push_back({"recommended", gradcon::scores_by(gradcon::recommended_score(scored.validation), scored.test)});
     return all;
 }

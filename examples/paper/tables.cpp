@@ -101,7 +101,8 @@ void add_reported(Table& table) {
             table.entries.push_back({std::string(r.by), std::string(r.column), r.value, none, none, none, true});
 }
 
-const std::string protocol = "One class is normal, all others are anomalous, half of the test set each.";
+const std::string protocol = "One class is normal, all others are anomalous, half of the test set each. "
+                             "\"Recommended\" is gradcon::recommended_score, the rule of table rules-even.";
 
 } // namespace
 
