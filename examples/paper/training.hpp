@@ -74,7 +74,11 @@ inline Detector train(const Experiment& e, const Data& data, const std::filesyst
     };
     gradcon::fit(model, training, data.train, {.epochs = epochs, .validation = held_out, .executor = &executor},
                  on_epoch);
-    if (training.epochs > done || !std::filesystem::exists(file))
-        gradcon::io::save_model(file, model, training.best_params, training.best_policy);
+    // Scores are kept for as long as the model file does not change, so it is replaced only by another one.
+    const auto fresh = folder / "model.new.safetensors";
+    gradcon::io::save_model(fresh, model, training.best_params, training.best_policy);
+    if (!std::filesystem::exists(file) || gradcon::io::read_file(fresh) != gradcon::io::read_file(file))
+        std::filesystem::rename(fresh, file);
+    else std::filesystem::remove(fresh);
     return {model, training.best_params, training.best_policy};
 }
