@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
@@ -15,7 +16,8 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
 /// What a finished model makes of the images it was trained on: of each monitored tensor the mean gradient of one
 /// image's error and how much each element varies (the diagonal of the Fisher information), and the distribution of the
-/// codes. Scores that go beyond the paper's compare an image with it (score_policies.hpp).
+/// codes. Scores that go beyond the paper's compare an image with it (score_policies.hpp). With codes it is for images
+/// of one size only.
 template <class T>
 struct GradientProfile {
     std::vector<AlignedVector<T>> mean;   // of each monitored tensor's gradient g; unlike the running mean of training,
@@ -23,90 +25,137 @@ struct GradientProfile {
     std::vector<AlignedVector<T>> weight; // 1 / (mean g^2 + a tenth of that, averaged over the tensor)
     std::vector<double> code_mean;        // of z, in the order of its elements (of a Gaussian latent: of its mean)
     AlignedVector<T> code_whitening;      // square, lower triangular: see kernels/whitening.hpp
+
+    bool has_codes() const { return !code_mean.empty(); }
 };
+
+/// For codes of n values, fit_profile takes a few n x n matrices of doubles, time of the order of N n^2 for N images
+/// and of n^3 once; a scorer then n^2 for each image. Longer codes than largest_code are left out of the profile, and
+/// scores have no code distance. (The paper's network makes codes of 1,600 values of images of 64 x 64.)
+struct ProfileOptions {
+    std::size_t largest_code = 2048;
+};
+
+namespace detail {
+/// The sizes of the tensors that the policy monitors in a tree. @throws ShapeError when some are not there
+template <class Policy>
+std::vector<std::size_t> monitored_sizes(const Policy& policy, const typename Policy::Gradients& tree) {
+    std::vector<std::size_t> sizes;
+    policy.for_each_monitored(tree, [&](std::size_t, const auto& tensor) { sizes.push_back(tensor.size()); });
+    if (sizes.size() != policy.count())
+        throw ShapeError(
+            message("the policy monitors ", policy.count(), " tensors, of which this network has ", sizes.size()));
+    return sizes;
+}
+} // namespace detail
+
+/// @param watched what the policy watches of the model's parameters
+/// @throws ShapeError unless the profile is of the tensors that the policy monitors
+template <class T, class Policy>
+void check_profile(const GradientProfile<T>& profile, const Policy& policy, const typename Policy::Gradients& watched) {
+    const auto sizes = detail::monitored_sizes(policy, watched);
+    const auto fit = [&](const std::vector<AlignedVector<T>>& tensors) {
+        return std::ranges::equal(tensors, sizes, {}, [](const AlignedVector<T>& tensor) { return tensor.size(); });
+    };
+    if (!fit(profile.mean) || !fit(profile.weight))
+        throw ShapeError("the profile is of another network, or of other monitored tensors");
+    if (profile.code_whitening.size() != profile.code_mean.size() * profile.code_mean.size())
+        throw ShapeError(message("a profile of codes of ", profile.code_mean.size(),
+                                 " values needs the square of that in code_whitening; it has ",
+                                 profile.code_whitening.size()));
+}
 
 /// The profile of a finished model on its training images: a forward and a backward pass for each.
 /// @param policy trained together with params, whose monitored tensors are looked at
 /// @param images N x height x width x channels, N > 0
-/// @throws ValueError when there are no images, ShapeError when the model cannot give them back
+/// @throws ValueError when there are no images, ShapeError when the model cannot give them back or the policy is of
+/// another network
 template <class Model, class Params, class Policy>
 GradientProfile<scalar_t<Params>> fit_profile(const Model& model, const Params& params, const Policy& policy,
-                                              Batch<scalar_t<Params>> images, Executor& executor) {
+                                              Batch<scalar_t<Params>> images, Executor& executor,
+                                              const ProfileOptions& options = {}) {
     using T = scalar_t<Params>;
     if (images.samples() == 0) throw ValueError("fit_profile: needs one image or more");
     model.check_shape(images.shape());
+    const auto sizes = detail::monitored_sizes(policy, watched<Policy>(params));
     typename Model::template Packed<T> packed;
     model.pack(params, packed);
+    std::vector<ScoringWorkspace<Model, T>> workspaces(executor.workers());
+    for (auto& w : workspaces) w.gradient = zeros_like(params);
 
-    // A fixed number of parts of the images, each summed by one thread and then in order: the number of threads does
-    // not show in the bits.
-    constexpr std::size_t parts = 16;
+    // Blocks of images, of which each of a fixed number of parts takes its share: one thread sums a part's gradients,
+    // and the parts are summed in order. Codes are kept for a block, whose products the threads then add row by row.
+    // Either way the number of threads does not show in the bits.
+    constexpr std::size_t parts = 16, share = 8, block = parts * share;
     struct Sums {
         std::vector<std::vector<double>> gradient, square;
-        std::vector<double> code, code_products;
     };
     std::vector<Sums> sums(parts);
-    executor.run(parts, [&](std::size_t part, std::size_t) {
-        ScoringWorkspace<Model, T> w;
-        w.gradient = zeros_like(params);
-        Sums& sum = sums[part];
-        const std::size_t last = images.samples() * (part + 1) / parts;
-        for (std::size_t i = images.samples() * part / parts; i < last; ++i) {
-            const Batch<T> x = images.slice(i, 1);
-            const Batch<T> z =
-                model.latent.forward(model.encoder.forward(packed.encoder, x, w.encoder), Batch<T>{}, w.latent);
-            const Batch<T> y = model.decoder.forward(packed.decoder, z, w.decoder);
-            kernels::add_outer_square(std::span(z.data(), z.size()), sum.code, sum.code_products);
-            fill(w.gradient, 0);
-            const Batch<T> dz = model.decoder.backward(
-                packed.decoder, w.decoder, MeanSquaredError::gradient(y, x, x.size(), w.dy), w.gradient.decoder);
-            if constexpr (watches_all<Policy, Params>())
-                model.encoder.backward(packed.encoder, w.encoder, model.latent.backward(w.latent, dz, 0),
-                                       w.gradient.encoder);
-            policy.for_each_monitored(watched<Policy>(w.gradient), [&](std::size_t k, const auto& tensor) {
-                if (sum.gradient.size() == k) {
-                    sum.gradient.emplace_back(tensor.size());
-                    sum.square.emplace_back(tensor.size());
-                }
-                for (std::size_t e = 0; e < tensor.size(); ++e) {
-                    const double g = tensor.data()[e];
-                    sum.gradient[k][e] += g;
-                    sum.square[k][e] += g * g;
-                }
-            });
+    for (Sums& sum : sums)
+        for (const std::size_t size : sizes) {
+            sum.gradient.emplace_back(size);
+            sum.square.emplace_back(size);
         }
-    });
+    const std::size_t size = model.code_size(images.shape()), kept = size <= options.largest_code ? size : 0;
+    std::vector<T> codes(block * kept);
+    std::vector<double> code_sum(kept), code_products(kept * kept);
+    for (std::size_t first = 0; first < images.samples(); first += block) {
+        const std::size_t count = std::min(block, images.samples() - first);
+        executor.run(parts, [&](std::size_t part, std::size_t worker) {
+            ScoringWorkspace<Model, T>& w = workspaces[worker];
+            Sums& sum = sums[part];
+            for (std::size_t i = part * share; i < std::min(count, (part + 1) * share); ++i) {
+                const Batch<T> x = images.slice(first + i, 1);
+                const Batch<T> z =
+                    model.latent.forward(model.encoder.forward(packed.encoder, x, w.encoder), Batch<T>{}, w.latent);
+                const Batch<T> y = model.decoder.forward(packed.decoder, z, w.decoder);
+                std::copy_n(z.data(), kept, codes.data() + i * kept);
+                fill(w.gradient, 0);
+                const Batch<T> dz = model.decoder.backward(
+                    packed.decoder, w.decoder, MeanSquaredError::gradient(y, x, x.size(), w.dy), w.gradient.decoder);
+                if constexpr (watches_all<Policy, Params>())
+                    model.encoder.backward(packed.encoder, w.encoder, model.latent.backward(w.latent, dz, 0),
+                                           w.gradient.encoder);
+                policy.for_each_monitored(watched<Policy>(w.gradient), [&](std::size_t k, const auto& tensor) {
+                    for (std::size_t e = 0; e < tensor.size(); ++e) {
+                        const double g = tensor.data()[e];
+                        sum.gradient[k][e] += g;
+                        sum.square[k][e] += g * g;
+                    }
+                });
+            }
+        });
+        if (kept == 0) continue;
+        executor.run(parts, [&](std::size_t part, std::size_t) {
+            kernels::add_outer_squares(std::span<const T>(codes).first(count * kept), part, parts, std::span(code_sum),
+                                       std::span(code_products));
+        });
+    }
 
     const double n = static_cast<double>(images.samples());
-    const auto mean_over_parts = [&](auto&& select) {
-        std::vector<double> total;
-        for (const Sums& sum : sums) {
-            const std::vector<double>* const values = select(sum);
-            if (!values) continue; // fewer images than parts
-            total.resize(values->size());
-            for (std::size_t e = 0; e < total.size(); ++e) total[e] += (*values)[e] / n;
-        }
+    const auto mean_over_parts = [&](std::vector<std::vector<double>> Sums::*member, std::size_t k) {
+        std::vector<double> total(sizes[k]);
+        for (const Sums& sum : sums)
+            for (std::size_t e = 0; e < total.size(); ++e) total[e] += (sum.*member)[k][e] / n;
         return total;
     };
     GradientProfile<T> profile;
-    for (std::size_t k = 0; k < policy.count(); ++k) {
-        const auto of = [k](auto Sums::*member) {
-            return [k, member](const Sums& sum) { return (sum.*member).empty() ? nullptr : &(sum.*member)[k]; };
-        };
-        const auto mean = mean_over_parts(of(&Sums::gradient)), square = mean_over_parts(of(&Sums::square));
+    for (std::size_t k = 0; k < sizes.size(); ++k) {
+        const auto mean = mean_over_parts(&Sums::gradient, k), square = mean_over_parts(&Sums::square, k);
         profile.mean.emplace_back(mean.begin(), mean.end());
         double floor = 0;
         for (const double s : square) floor += 0.1 * s / static_cast<double>(square.size());
         auto& weight = profile.weight.emplace_back(square.size());
-        for (std::size_t e = 0; e < weight.size(); ++e)
-            weight[e] =
-                square[e] + floor > 0 ? static_cast<T>(1 / (square[e] + floor)) : T{0}; // a dead layer says nothing
+        for (std::size_t e = 0; e < weight.size(); ++e) {
+            const double w = 1 / (square[e] + floor); // too large for T where a layer is dead: it says nothing
+            weight[e] = w <= double{std::numeric_limits<T>::max()} ? static_cast<T>(w) : T{0};
+        }
     }
-    const auto whole = [](std::vector<double> Sums::*member) {
-        return [member](const Sums& sum) { return (sum.*member).empty() ? nullptr : &(sum.*member); };
-    };
-    profile.code_mean = mean_over_parts(whole(&Sums::code));
-    const auto whitening = kernels::whitening(profile.code_mean, mean_over_parts(whole(&Sums::code_products)));
+    if (kept == 0) return profile;
+    for (double& value : code_sum) value /= n;
+    for (double& value : code_products) value /= n;
+    const auto whitening = kernels::whitening(code_sum, code_products);
+    profile.code_mean = std::move(code_sum);
     profile.code_whitening.assign(whitening.begin(), whitening.end());
     return profile;
 }

@@ -24,7 +24,7 @@ struct ScoreOutput {
     std::span<double> cosine{};               // N x count(): alignment of each monitored tensor with its reference
     std::span<double> gradient_norm{};        // N x count(): |d mse / d phi_k| of that image alone
     std::span<double> latent_divergence{};    // N: KL of a Gaussian latent's code; 0 without one
-    // with a profile only
+    // with a profile only, code_distance with a profile that has codes
     std::span<double> mean_cosine{};   // N x count(): alignment with the finished model's mean gradient
     std::span<double> fisher_norm{};   // N x count(): sqrt of the sum of g^2 * weight
     std::span<double> code_distance{}; // N: Mahalanobis distance of the code from those of the training images
@@ -57,7 +57,8 @@ struct Scores {
     }
 
     /// Views of image i's values; valid while nothing here changes.
-    SampleStatistics operator[](std::size_t i) const {
+    SampleStatistics operator[](std::size_t i) const&& = delete; // of what is gone after the expression
+    SampleStatistics operator[](std::size_t i) const& {
         const auto each = [&](const std::vector<double>& values) {
             return values.empty() ? std::span<const double>{} : std::span(values).subspan(i * count, count);
         };
@@ -77,7 +78,7 @@ class Scorer {
     using Scalar = T;
     using Workspace = ScoringWorkspace<Model, T>;
 
-    /// @param policy trained together with params  @throws ShapeError when their decoders differ
+    /// @param policy trained together with params  @throws ShapeError when it is of another network
     template <class Policy>
     Scorer(const Model& model, const params_t<Model, T>& params, const Policy& policy)
         : model_(model), gradient_(zeros_like(params)), encoder_tensors_(tensor_count(params.encoder)),
@@ -102,23 +103,21 @@ class Scorer {
     }
 
     /// The same with a profile of the same model (fit_profile), for the statistics that need one. An image takes about
-    /// a tenth longer.
+    /// a tenth longer. Codes in the profile are for images of the size that it was made of.
     /// @throws ShapeError when the profile is of other tensors
     template <class Policy>
     Scorer(const Model& model, const params_t<Model, T>& params, const Policy& policy,
            const GradientProfile<T>& profile)
         : Scorer(model, params, policy) {
-        bool fits = profile.mean.size() == count() && profile.weight.size() == count() &&
-                    profile.code_whitening.size() == profile.code_mean.size() * profile.code_mean.size();
-        for (std::size_t k = 0; fits && k < count(); ++k)
-            fits = profile.mean[k].size() == references_[k].size() && profile.weight[k].size() == references_[k].size();
-        if (!fits) throw ShapeError("Scorer: the profile is of another network, or of other monitored tensors");
+        check_profile(profile, policy, watched<Policy>(params));
         profile_ = profile;
         for (const auto& mean : profile_.mean)
             squared_mean_norms_.push_back(kernels::dot(std::span(mean), std::span(mean)));
     }
 
     bool has_profile() const { return !profile_.mean.empty(); }
+    /// Can it give code distances?
+    bool has_codes() const { return profile_.has_codes(); }
 
     /// The number of monitored tensors: of cosines for each image.
     std::size_t count() const { return monitored_.size(); }
@@ -127,16 +126,20 @@ class Scorer {
         Workspace w;
         w.gradient = gradient_;
         w.reductions.resize(tensor_count(gradient_));
+        w.code.resize(profile_.code_mean.size());
+        w.statistics.resize(4 + 4 * count());
         return w;
     }
 
-    /// @throws ShapeError when the model cannot give such images back, ValueError for a span that is neither empty nor
-    /// as long as ScoreOutput says, or that needs a profile
+    /// @throws ShapeError when the model cannot give such images back, or their codes are not as long as the profile's;
+    /// ValueError for a span that is neither empty nor as long as ScoreOutput says, or that needs a profile (with
+    /// codes)
     void check(const Shape& images, const ScoreOutput& out) const {
         const auto needs = [&](const char* name, std::span<double> span, std::size_t values, bool possible = true) {
             if (span.empty()) return;
             if (!possible)
-                throw ValueError(message("scores: ", name, " needs a Scorer that was made with a GradientProfile"));
+                throw ValueError(message("scores: ", name, " needs a Scorer that was made with a GradientProfile",
+                                         has_profile() ? " with codes" : ""));
             if (span.size() != images[0] * values)
                 throw ValueError(message("scores: ", name, " of ", images[0], " images needs a span of ", values,
                                          " for each, or an empty one; given: ", span.size()));
@@ -148,31 +151,79 @@ class Scorer {
         needs("latent_divergence", out.latent_divergence, 1);
         needs("mean_cosine", out.mean_cosine, count(), has_profile());
         needs("fisher_norm", out.fisher_norm, count(), has_profile());
-        needs("code_distance", out.code_distance, 1, has_profile());
-        if (images[0] > 0) model_.check_shape(images);
+        needs("code_distance", out.code_distance, 1, has_codes());
+        if (images[0] == 0) return;
+        model_.check_shape(images);
+        if (!out.code_distance.empty() && model_.code_size(images) != profile_.code_mean.size())
+            throw ShapeError(message("scores: the profile's codes have ", profile_.code_mean.size(),
+                                     " values, those of these images ", model_.code_size(images)));
     }
 
     /// Scores image `i` of `images` (paper, section 4.3): a forward pass, the decoder's backward pass on this image's
-    /// own mean squared error, and each monitored gradient's cosine with its reference. Allocates nothing once the
-    /// workspace has seen an image of this size. A pixel that is not finite makes the score NaN.
+    /// own mean squared error (where the policy watches the encoder, the encoder's too), and each monitored gradient's
+    /// cosine with its reference. Allocates nothing once the workspace is warm. A pixel that is not finite makes the
+    /// score NaN.
     /// @throws ValueError when there is no image `i`, and as check does
     void score(Batch<T> images, std::size_t i, Workspace& w, const ScoreOutput& out) const {
         check_image(images.shape(), i, out);
-        score_image(images.slice(i, 1), i, w, out);
+        score_image(pixels(images, i, w), i, w, out);
     }
 
     /// The same for images of bytes, as a camera gives them: 0 to 255 stand for 0 to 1.
     void score(Batch<std::uint8_t> images, std::size_t i, Workspace& w, const ScoreOutput& out) const {
         check_image(images.shape(), i, out);
-        const Batch<std::uint8_t> bytes = images.slice(i, 1);
-        const auto x = reserve(w.image, bytes.shape());
-        for (std::size_t k = 0, n = x.size(); k < n; ++k) x.data()[k] = static_cast<T>(bytes.data()[k]) / 255;
-        score_image(Batch<T>(x.data(), x.shape()), i, w, out);
+        score_image(pixels(images, i, w), i, w, out);
+    }
+
+    /// All that this scorer can tell of image `i` of `images`, for a score policy: policy(scorer.statistics(...)). The
+    /// same bits as in Scores; allocates nothing once the workspace is warm.
+    /// @return views into the workspace, valid until it is used again
+    /// @throws as score does
+    SampleStatistics statistics(Batch<T> images, std::size_t i, Workspace& w) const {
+        return statistics_of(images, i, w);
+    }
+    SampleStatistics statistics(Batch<std::uint8_t> images, std::size_t i, Workspace& w) const {
+        return statistics_of(images, i, w);
     }
 
   private:
+    /// Image i as scalars.
+    static Batch<T> pixels(Batch<T> images, std::size_t i, Workspace&) { return images.slice(i, 1); }
+    static Batch<T> pixels(Batch<std::uint8_t> images, std::size_t i, Workspace& w) {
+        const Batch<std::uint8_t> bytes = images.slice(i, 1);
+        const auto x = reserve(w.image, bytes.shape());
+        for (std::size_t k = 0, n = x.size(); k < n; ++k) x.data()[k] = static_cast<T>(bytes.data()[k]) / 255;
+        return {x.data(), x.shape()};
+    }
+
+    template <class Pixel>
+    SampleStatistics statistics_of(Batch<Pixel> images, std::size_t i, Workspace& w) const {
+        if (i >= images.samples()) throw no_such_image(i, images.samples());
+        const Batch<Pixel> image = images.slice(i, 1);
+        w.statistics.resize(4 + 4 * count());
+        std::span<double> room(w.statistics);
+        const auto take = [&](std::size_t values) {
+            const auto taken = room.first(values);
+            room = room.subspan(values);
+            return taken;
+        };
+        ScoreOutput out{take(1), take(1), take(count()), take(count()), take(1)};
+        if (has_profile()) out.mean_cosine = take(count()), out.fisher_norm = take(count());
+        if (has_codes()) out.code_distance = take(1);
+        check(image.shape(), out);
+        score_image(pixels(image, 0, w), 0, w, out);
+        SampleStatistics s{out.score[0],      out.reconstruction_error[0], out.cosine,
+                           out.gradient_norm, out.latent_divergence[0],    out.mean_cosine,
+                           out.fisher_norm};
+        if (has_codes()) s.code_distance = out.code_distance[0];
+        return s;
+    }
+
+    static ValueError no_such_image(std::size_t i, std::size_t of) {
+        return ValueError(message("image ", i, " of ", of, " does not exist"));
+    }
     void check_image(const Shape& images, std::size_t i, const ScoreOutput& out) const {
-        if (i >= images[0]) throw ValueError(message("image ", i, " of ", images[0], " does not exist"));
+        if (i >= images[0]) throw no_such_image(i, images[0]);
         check(images, out);
     }
 
@@ -183,6 +234,7 @@ class Scorer {
         const double error = MeanSquaredError::sum(y, x) / static_cast<double>(x.size());
         const Batch<T> dy = MeanSquaredError::gradient(y, x, x.size(), w.dy);
         const bool profiled = !out.mean_cosine.empty() || !out.fisher_norm.empty();
+        w.reductions.assign(w.reductions.size(), {}); // another scorer may have used it, with other tensors monitored
         for (std::size_t k = 0; k < count(); ++k) {
             auto& reduction = w.reductions[monitored_[k]];
             reduction.reference = references_[k].data();
@@ -209,14 +261,10 @@ class Scorer {
             sum += c;
         }
         if (!out.latent_divergence.empty()) out.latent_divergence[i] = model_.latent.divergence(h);
-        if (!out.code_distance.empty()) {
-            if (z.size() != profile_.code_mean.size())
-                throw ShapeError(message("scores: the profile's codes have ", profile_.code_mean.size(),
-                                         " values, this image's ", z.size()));
+        if (!out.code_distance.empty())
             out.code_distance[i] =
                 kernels::mahalanobis(std::span<const T>(profile_.code_whitening), std::span(profile_.code_mean),
                                      std::span(z.data(), z.size()), w.code);
-        }
         if (!out.reconstruction_error.empty()) out.reconstruction_error[i] = error;
         if (!out.score.empty()) out.score[i] = error - beta_ * sum / static_cast<double>(count());
     }
@@ -237,7 +285,7 @@ template <class Model, class Params, class Policy>
 Scorer(const Model&, const Params&, const Policy&) -> Scorer<Model, scalar_t<Params>>;
 
 /// Scores every image, on the executor's threads; an image's bits are the same alone, in any batch and on any number of
-/// threads. Allocates nothing once the workspaces, one for each worker, have seen an image of this size.
+/// threads. Allocates nothing once the workspaces, one for each worker, are warm.
 /// @throws ShapeError for images that the model cannot give back, ValueError for a span or workspaces that do not
 /// suffice
 /// @param images of the model's scalars, or of bytes
@@ -270,10 +318,8 @@ Scores score_each(const Scorer<Model, T>& scorer, const Images& images, Executor
     const auto room = [&](std::size_t values, auto&... vectors) { (vectors.resize(samples * values), ...); };
     room(1, scores.score, scores.reconstruction_error, scores.latent_divergence);
     room(scorer.count(), scores.cosine, scores.gradient_norm);
-    if (scorer.has_profile()) {
-        room(scorer.count(), scores.mean_cosine, scores.fisher_norm);
-        room(1, scores.code_distance);
-    }
+    if (scorer.has_profile()) room(scorer.count(), scores.mean_cosine, scores.fisher_norm);
+    if (scorer.has_codes()) room(1, scores.code_distance);
     std::vector<ScoringWorkspace<Model, T>> workspaces(executor.workers(), scorer.workspace());
     score_each(scorer, images, executor, std::span(workspaces),
                {scores.score, scores.reconstruction_error, scores.cosine, scores.gradient_norm,

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "gradcon/error.hpp"
+#include "gradcon/finite.hpp"
 #include "gradcon/score.hpp"
 
 #include <algorithm>
@@ -15,8 +17,8 @@
 #include <vector>
 
 // What turns a sample's statistics into one number, higher = more anomalous. A policy of your own is any
-// double(const SampleStatistics&). Some are fitted on the Scores of normal samples that training has not seen (the
-// validation images); no anomaly is ever looked at.
+// double(const SampleStatistics&), for one sample (Scorer::statistics) or for many (scores_by). Some are fitted on the
+// Scores of normal samples that training has not seen (the validation images); no anomaly is ever looked at.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
 template <class P>
@@ -64,7 +66,8 @@ struct FinishedAlignmentScore {
     double operator()(const SampleStatistics& s) const {
         double sum = 0;
         for (const double c : s.mean_cosine) sum += c;
-        return s.mean_cosine.empty() ? s.code_distance /* NaN */ : -sum / static_cast<double>(s.mean_cosine.size());
+        return s.mean_cosine.empty() ? std::numeric_limits<double>::quiet_NaN()
+                                     : -sum / static_cast<double>(s.mean_cosine.size());
     }
 };
 
@@ -80,17 +83,30 @@ enum class Statistic {
     code_distance
 };
 
+/// Has every monitored tensor a value of its own, or the sample one?
+constexpr bool is_of_tensors(Statistic statistic) {
+    return statistic == Statistic::cosine || statistic == Statistic::gradient_norm ||
+           statistic == Statistic::mean_cosine || statistic == Statistic::fisher_norm;
+}
+/// Does the statistic need a profile, and does it need one with codes?
+constexpr bool needs_profile(Statistic statistic) {
+    return statistic == Statistic::mean_cosine || statistic == Statistic::fisher_norm;
+}
+constexpr bool needs_codes(Statistic statistic) { return statistic == Statistic::code_distance; }
+
 /// One statistic on a common scale: of each monitored tensor standardised on normal samples, averaged over the tensors,
 /// and the average divided by its standard deviation. A tensor whose statistic never varies is left out.
 class StandardizedStatistic {
   public:
     /// @param normal of samples that training has not seen, 2 or more
-    /// @throws ValueError when there are fewer, or the statistic needs a profile and there was none
+    /// @throws ValueError when there are fewer, or they lack the statistic
     StandardizedStatistic(Statistic statistic, const Scores& normal) : statistic_(statistic) {
         const std::size_t n = normal.samples();
         if (n < 2) throw ValueError(message("a standardised statistic needs 2 normal samples or more; given: ", n));
         const std::size_t values = count(normal[0]);
-        if (values == 0) throw ValueError("this statistic needs Scores that were made with a GradientProfile");
+        if (values == 0)
+            throw ValueError(message("these Scores lack the statistic",
+                                     needs_profile(statistic) ? ": it needs a GradientProfile" : ""));
         means_.assign(values, 0);
         deviations_.assign(values, 0);
         for (std::size_t i = 0; i < n; ++i)
@@ -100,8 +116,8 @@ class StandardizedStatistic {
         for (std::size_t k = 0; k < values; ++k) {
             if (!is_finite(means_[k]))
                 throw ValueError(
-                    "a standardised statistic is not finite on some normal sample; does it need Scores that "
-                    "were made with a GradientProfile?");
+                    message("a standardised statistic is not finite on some normal sample",
+                            needs_codes(statistic) ? "; it needs Scores made with a GradientProfile with codes" : ""));
             double& d = deviations_[k];
             d = std::sqrt(d / static_cast<double>(n - 1));
             if (d <= 1e-10 * std::abs(means_[k])) d = 0; // the rounding of the mean of what never varies
@@ -186,7 +202,9 @@ inline StandardizedSum recommended_score(const Scores& normal) {
 }
 
 /// Fisher's combination: minus the sum of the logarithms of each statistic's conformal p-value,
-/// p = (1 + normal samples that are as strange) / (1 + normal samples).
+/// p = (1 + normal samples that are as strange) / (1 + normal samples). The samples that a statistic is compared with
+/// have also standardised it: of one value that is no matter (its order stays), but the p-value of a statistic of
+/// several tensors is approximate.
 struct ConformalSum {
     StandardizedSum sum;
     std::vector<std::vector<double>> normal; // of each term, ascending
@@ -222,9 +240,12 @@ struct LogNormDensityScore {
         return {norms.means(), norms.deviations()};
     }
 
+    /// NaN for a sample of another number of monitored tensors.
     double operator()(const SampleStatistics& s) const {
+        if (means.size() != s.gradient_norm.size() || deviations.size() != means.size())
+            return std::numeric_limits<double>::quiet_NaN();
         double sum = 0;
-        for (std::size_t k = 0; k < means.size() && k < s.gradient_norm.size(); ++k) {
+        for (std::size_t k = 0; k < means.size(); ++k) {
             const double z = (std::log(std::max(s.gradient_norm[k], 1e-300)) - means[k]) / deviations[k];
             if (deviations[k] > 0) sum += z * z / 2 + std::log(deviations[k] * std::sqrt(2 * std::numbers::pi));
         }
@@ -232,20 +253,27 @@ struct LogNormDensityScore {
     }
 };
 
-/// Any of the policies above, chosen when running.
-using AnyScorePolicy = std::variant<GradConScore, ReconstructionScore, GradientScore, LatentScore, CodeDistanceScore,
-                                    FinishedAlignmentScore, LogNormDensityScore, StandardizedSum, ConformalSum>;
+namespace detail {
+using ScorePolicyVariant =
+    std::variant<GradConScore, ReconstructionScore, GradientScore, LatentScore, CodeDistanceScore,
+                 FinishedAlignmentScore, LogNormDensityScore, StandardizedSum, ConformalSum>;
+}
+
+/// Any of the policies above, chosen when running: a std::variant of them that is a policy itself.
+struct AnyScorePolicy : detail::ScorePolicyVariant {
+    using detail::ScorePolicyVariant::variant;
+
+    double operator()(const SampleStatistics& s) const {
+        return std::visit([&](const auto& policy) { return policy(s); }, *this);
+    }
+};
 /// Their names, in that order.
-inline constexpr std::array<const char*, std::variant_size_v<AnyScorePolicy>> score_policy_names{
+inline constexpr std::array<const char*, std::variant_size_v<detail::ScorePolicyVariant>> score_policy_names{
     "gradcon",          "reconstruction",   "gradient",     "latent", "code_distance", "finished_alignment",
     "log_norm_density", "standardized_sum", "conformal_sum"};
 /// The names of the statistics, in the order of Statistic.
 inline constexpr std::array<const char*, 7> statistic_names{"reconstruction_error", "cosine",      "gradient_norm",
                                                             "latent_divergence",    "mean_cosine", "fisher_norm",
                                                             "code_distance"};
-
-inline std::vector<double> scores_by(const AnyScorePolicy& policy, const Scores& scores) {
-    return std::visit([&](const auto& p) { return scores_by(p, scores); }, policy);
-}
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET

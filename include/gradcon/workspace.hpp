@@ -71,16 +71,18 @@ struct TrainingWorkspace {
     params_t<Model, T> direction;               // u, the derivative of the alignment term in that gradient
 };
 
-/// All that scoring one image writes; one for each thread. Allocates for the first image of a size only.
+/// All that scoring one image writes; one for each thread, made by Scorer::workspace. It grows with the first image of
+/// each size, pixel type (bytes or scalars) and set of outputs, and later ones allocate nothing.
 template <class Model, class T>
 struct ScoringWorkspace {
     encoder_cache_t<Model, T> encoder;
     Latent::Cache<T> latent;
     decoder_cache_t<Model, T> decoder;
     Tensor<T, 4> dy, image;      // image: where bytes become scalars
-    params_t<Model, T> gradient; // only for layers that cannot reduce their gradient on the way
-    std::vector<kernels::Reduction<T>> reductions;
-    AlignedVector<T> code; // for its distance
+    params_t<Model, T> gradient; // for fit_profile, and for layers that cannot reduce theirs on the way
+    std::vector<kernels::Reduction<T>> reductions; // of each tensor of the tree
+    AlignedVector<T> code;                         // for its distance
+    std::vector<double> statistics;                // for Scorer::statistics
 };
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gradcon/error.hpp"
+#include "gradcon/finite.hpp"
 #include "gradcon/simd.hpp"
 
 #include <nlohmann/json.hpp>
@@ -48,10 +49,14 @@ class DescriptionValue {
         else return "list";
     }
 
+    /// @throws ValueError for a number that is not finite: JSON has none
     std::string to_json() const {
         const auto json = [](const auto& value) { return nlohmann::json(value).dump(); };
         if (const auto* whole = get<std::uint64_t>()) return json(*whole);
-        if (const auto* real = get<double>()) return json(*real);
+        if (const auto* real = get<double>()) {
+            if (!is_finite(*real)) throw ValueError(message("a description holds ", *real, " and is not saved"));
+            return json(*real);
+        }
         if (const auto* text = get<std::string>()) return json(*text);
         std::string list = "[";
         const auto add = [&](const auto& items) {

@@ -9,6 +9,7 @@
 #include "gradcon/workspace.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -21,11 +22,15 @@
 #include <vector>
 
 // A trained detector as one safetensors file: parameters (names and layouts of PyTorch: see parameters.hpp), the exact
-// reference gradients "ref.0", "ref.1", ... (F64, in the layouts of their weights), and as metadata
-//     format            "gradcon"                   format_version    "1", or "2" with what follows *
-//     encoder, decoder  lists of layers, as JSON    policy            options, monitored tensors, number of updates
-//     latent *          a Gaussian latent's size    score_policy *    see score_policy.hpp, as for the tensors
-//     profile.* checksum          CRC-64 over all of that and the tensors
+// reference gradients "ref.0", "ref.1", ... (F64, in the layouts of their weights), what scores beyond the paper's have
+// fitted (see score_policy.hpp), and as metadata
+//     format              "gradcon"
+//     format_version      "1", or "2" with a latent, a profile or a score policy
+//     encoder, decoder    lists of layers, as JSON
+//     policy              options, monitored tensors, number of updates
+//     latent              a Gaussian latent's size, if there is one
+//     score_policy        if it is another than the paper's
+//     checksum            CRC-64 over all of that and the tensors
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
 inline constexpr unsigned model_format_version = 2;
@@ -107,14 +112,16 @@ inline Latent read_latent(const Safetensors& file) {
     try {
         if (list.size() != 1 || list[0].template at<std::string>("type") != "Gaussian")
             throw ValueError("must be one of type Gaussian");
-        return Latent::gaussian(list[0].template at<std::uint64_t>("size"));
+        return Latent::gaussian(size_of(list[0], "size"));
     } catch (const ValueError& error) { throw FileError(message(file.path(), ": metadata latent: ", error.what())); }
 }
 
 /// The policy's exact reference gradients, as tensors prefix + "ref.0", ...
+/// @throws ShapeError when the policy is of another network, ValueError when one is not finite
 template <class Tree>
 void append_references(const GradCon<Tree>& policy, const Tree& watched, const std::string& prefix,
                        std::vector<TensorToWrite>& tensors) {
+    gradcon::detail::monitored_sizes(policy, watched); // are all of them there?
     policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
         tensors.push_back(to_pytorch(prefix + "ref." + std::to_string(i), tensor, policy.reference().exact(i)));
     });
@@ -160,8 +167,11 @@ std::pair<GradientProfile<T>, AnyScorePolicy> read_scoring(const Safetensors& fi
                                                            const Tree& watched, std::set<std::string>& names_read) {
     auto profile = read_profile<T>(file, policy, watched, names_read);
     if (!file.metadata().contains("score_policy")) return {std::move(profile), AnyScorePolicy{}};
+    const auto descriptions = read_descriptions(file, "score_policy");
     try {
-        return {std::move(profile), read_score_policy(file, read_descriptions(file, "score_policy"), names_read)};
+        auto score_policy = read_score_policy(file, descriptions, names_read);
+        std::visit(ScorePolicyCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_policy);
+        return {std::move(profile), std::move(score_policy)};
     } catch (const ValueError& error) { throw FileError(file.path() + ": score_policy: " + error.what()); }
 }
 
@@ -173,7 +183,8 @@ inline void refuse_extra(const Safetensors& file, const std::set<std::string>& n
 
 /// Writes a trained detector; a file that was there is replaced at once or, on any error, not at all.
 /// @param profile of fit_profile, if there is one; score_policy: what turns its statistics into a score
-/// @throws FileError when the file cannot be written (then the old one is untouched)
+/// @throws ShapeError when policy or profile is of another network; ValueError when a number of what is saved is not
+/// finite, or the score policy does not fit policy and profile; FileError when the file cannot be written
 template <class Model, class Params, class Tree>
 void save_model(const std::filesystem::path& path, const Model& model, const Params& params,
                 const GradCon<Tree>& policy, const GradientProfile<scalar_t<Params>>& profile = {},
@@ -187,6 +198,7 @@ void save_model(const std::filesystem::path& path, const Model& model, const Par
     detail::describe_network(model, metadata);
     metadata["policy"] = to_json(std::vector(1, detail::describe_policy(policy)));
     if (!profile.mean.empty()) detail::append_profile(profile, policy, tree, tensors);
+    std::visit(detail::ScorePolicyCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_policy);
     if (score_policy.index() > 0) metadata["score_policy"] = detail::append_score_policy(score_policy, tensors);
     const bool new_parts = model.latent.is_gaussian() || !profile.mean.empty() || score_policy.index() > 0;
     metadata["format_version"] = new_parts ? "2" : "1"; // so that older readers take what they can
@@ -194,11 +206,12 @@ void save_model(const std::filesystem::path& path, const Model& model, const Par
     replace_file(path, serialize_safetensors(tensors, metadata));
 }
 
-/// Reads a detector into a model that is given, whose layers must be the file's. Number types may differ. A profile and
-/// a score policy that the file has are checked, and left where they are.
-/// @throws FileError that names what is wrong; params and policy are then as before
+/// Reads a detector into a model that is given, whose layers must be the file's. Number types may differ.
+/// @param profile becomes the file's, empty if it has none; score_policy: the paper's unless the file has another
+/// @throws FileError that names what is wrong; nothing is then changed
 template <class Model, class Params, class Tree>
-void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Tree>& policy) {
+void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Tree>& policy,
+                GradientProfile<scalar_t<Params>>& profile, AnyScorePolicy& score_policy) {
     const Safetensors file = read_safetensors(path);
     detail::check_format(file, "gradcon", model_format_version);
     detail::check_network(file, model);
@@ -206,10 +219,20 @@ void load_model(const std::filesystem::path& path, const Model& model, Params& p
     Params read = params;
     read_parameters(file, "", read, names);
     auto read_policy = detail::read_policy(file, watched<GradCon<Tree>>(read), names);
-    detail::read_scoring<scalar_t<Params>>(file, read_policy, watched<GradCon<Tree>>(read), names);
+    auto scoring = detail::read_scoring<scalar_t<Params>>(file, read_policy, watched<GradCon<Tree>>(read), names);
     detail::refuse_extra(file, names);
     params = std::move(read);
     policy = std::move(read_policy);
+    profile = std::move(scoring.first);
+    score_policy = std::move(scoring.second);
+}
+
+/// The same for a detector that scores as in the paper: a profile and a score policy in the file are checked only.
+template <class Model, class Params, class Tree>
+void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Tree>& policy) {
+    GradientProfile<scalar_t<Params>> profile;
+    AnyScorePolicy score_policy;
+    load_model(path, model, params, policy, profile, score_policy);
 }
 
 /// A detector whose network the file describes.

@@ -1,6 +1,8 @@
 #pragma once
 
 #include "gradcon/algebra.hpp"
+#include "gradcon/error.hpp"
+#include "gradcon/finite.hpp"
 #include "gradcon/io/safetensors.hpp"
 #include "gradcon/tensor.hpp"
 
@@ -12,6 +14,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 // Parameter trees in safetensors files, under PyTorch's names and in PyTorch's layouts. Names: what the tree calls
@@ -74,9 +78,12 @@ inline std::string pytorch_name(std::string_view name) {
 }
 
 /// `values` (in the layout of `tensor`, whose own elements are not read) as a file has them.
-/// @throws ValueError for a number that is not finite: from_pytorch would not take it back
+/// @throws ShapeError when there are not as many values as elements, ValueError for a number that is not finite:
+/// from_pytorch would not take it back
 template <DenseTensor Tensor, class T>
 TensorToWrite to_pytorch(const std::string& name, const Tensor& tensor, std::span<const T> values) {
+    if (values.size() != tensor.size())
+        throw ShapeError(message("tensor ", name, " has ", tensor.size(), " elements; given: ", values.size()));
     TensorToWrite to{name, detail::dtype_of<T>(), detail::pytorch_shape(tensor),
                      std::vector<std::byte>(values.size_bytes())};
     detail::for_each_offset(tensor, [&](std::size_t ours, std::size_t theirs) {
@@ -87,9 +94,12 @@ TensorToWrite to_pytorch(const std::string& name, const Tensor& tensor, std::spa
     return to;
 }
 
-/// A plain vector as a file has it.
+/// A plain vector as a file has it. @throws ValueError for a number that is not finite
 template <class T>
 TensorToWrite to_pytorch(const std::string& name, std::span<const T> values) {
+    for (const T value : values)
+        if (!is_finite(double{value}))
+            throw ValueError(message("tensor ", name, " holds ", value, " and is not saved"));
     const auto bytes = std::as_bytes(values);
     return {name, detail::dtype_of<T>(), {values.size()}, {bytes.begin(), bytes.end()}};
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -29,6 +30,7 @@ class Safetensors {
     Safetensors(std::string path, std::vector<SafetensorsEntry> entries, std::map<std::string, std::string> metadata,
                 std::vector<std::byte> data)
         : path_(std::move(path)), entries_(std::move(entries)), metadata_(std::move(metadata)), data_(std::move(data)) {
+        for (std::size_t i = 0; i < entries_.size(); ++i) places_.emplace(entries_[i].name, i);
     }
 
     const std::string& path() const { return path_; }
@@ -37,8 +39,8 @@ class Safetensors {
 
     /// nullptr when there is no such tensor
     const SafetensorsEntry* find(std::string_view name) const {
-        const auto found = std::ranges::find(entries_, name, &SafetensorsEntry::name);
-        return found == entries_.end() ? nullptr : &*found;
+        const auto found = places_.find(name);
+        return found == places_.end() ? nullptr : &entries_[found->second];
     }
     /// @throws FileError when there is no such tensor
     const SafetensorsEntry& at(std::string_view name) const {
@@ -72,6 +74,7 @@ class Safetensors {
 
     std::string path_;
     std::vector<SafetensorsEntry> entries_;
+    std::map<std::string, std::size_t, std::less<>> places_; // in entries_
     std::map<std::string, std::string> metadata_;
     std::vector<std::byte> data_;
 };

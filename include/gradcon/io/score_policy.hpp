@@ -3,8 +3,10 @@
 #include "gradcon/constraint/gradcon.hpp"
 #include "gradcon/io/description.hpp"
 #include "gradcon/io/parameters.hpp"
+#include "gradcon/profile.hpp"
 #include "gradcon/score_policies.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <set>
 #include <span>
@@ -15,7 +17,7 @@
 
 // What scores beyond the paper's have fitted, in a model file:
 //     profile.mean.0, profile.weight.0, ...             of each monitored tensor, in the layouts of their weights
-//     profile.code_mean, profile.code_whitening         of the codes, F64 and the model's type
+//     profile.code_mean, profile.code_whitening         of the codes, if it has them; F64 and the model's type
 //     metadata score_policy                             its name, then an object for each term
 //     score_policy.0.means, .deviations, .normal        of each term, F64
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail {
@@ -29,41 +31,80 @@ std::size_t parse_name(const Description& description, const char* key, const Na
     throw ValueError(message(key, " cannot be ", name));
 }
 
-template <class Tree, class Watched, class T>
-void append_profile(const GradientProfile<T>& profile, const GradCon<Tree>& policy, const Watched& watched,
+/// @throws ShapeError when the profile is of another network
+template <class Tree, class T>
+void append_profile(const GradientProfile<T>& profile, const GradCon<Tree>& policy, const Tree& watched,
                     std::vector<TensorToWrite>& tensors) {
+    check_profile(profile, policy, watched);
     policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
         const std::string number = std::to_string(i);
         tensors.push_back(to_pytorch("profile.mean." + number, tensor, std::span<const T>(profile.mean[i])));
         tensors.push_back(to_pytorch("profile.weight." + number, tensor, std::span<const T>(profile.weight[i])));
     });
+    if (!profile.has_codes()) return;
     tensors.push_back(to_pytorch("profile.code_mean", std::span<const double>(profile.code_mean)));
     tensors.push_back(to_pytorch("profile.code_whitening", std::span<const T>(profile.code_whitening)));
 }
 
 /// The file's profile, or an empty one if it has none.
-template <class T, class Tree, class Watched>
-GradientProfile<T> read_profile(const Safetensors& file, const GradCon<Tree>& policy, const Watched& watched,
+template <class T, class Tree>
+GradientProfile<T> read_profile(const Safetensors& file, const GradCon<Tree>& policy, const Tree& watched,
                                 std::set<std::string>& names_read) {
     GradientProfile<T> profile;
-    if (!file.find("profile.code_mean")) return profile;
+    if (!file.find("profile.mean.0")) return profile;
     policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
-        for (auto [part, to] : {std::pair("mean.", &profile.mean), {"weight.", &profile.weight}}) {
-            const std::string name = std::string("profile.") + part + std::to_string(i);
+        const auto read = [&](const std::string& name, std::vector<AlignedVector<T>>& to) {
             const auto values = from_pytorch<T>(file, name, tensor);
-            to->emplace_back(values.begin(), values.end());
+            to.emplace_back(values.begin(), values.end());
             names_read.insert(name);
-        }
+        };
+        read("profile.mean." + std::to_string(i), profile.mean);
+        read("profile.weight." + std::to_string(i), profile.weight);
     });
-    profile.code_mean = read_vector<double>(file, "profile.code_mean", names_read);
-    const auto whitening = read_vector<T>(file, "profile.code_whitening", names_read);
-    if (whitening.size() / std::max<std::size_t>(1, profile.code_mean.size()) != profile.code_mean.size() ||
-        whitening.size() % std::max<std::size_t>(1, profile.code_mean.size()) != 0)
-        throw FileError(message(file.path(), ": profile.code_whitening must have the square of ",
-                                profile.code_mean.size(), " elements; it has ", whitening.size()));
-    profile.code_whitening.assign(whitening.begin(), whitening.end());
+    if (file.find("profile.code_mean")) {
+        profile.code_mean = read_vector<double>(file, "profile.code_mean", names_read);
+        const auto whitening = read_vector<T>(file, "profile.code_whitening", names_read);
+        profile.code_whitening.assign(whitening.begin(), whitening.end());
+    }
+    try {
+        check_profile(profile, policy, watched);
+    } catch (const ShapeError& error) { throw FileError(file.path() + ": profile: " + error.what()); }
     return profile;
 }
+
+/// Can a policy score what a detector gives? Called with each policy. @throws ValueError that says why not
+struct ScorePolicyCheck {
+    std::size_t count; // monitored tensors
+    bool profiled, coded;
+
+    static void require(bool met, const char* rule) {
+        if (!met) throw ValueError(message("this score policy needs ", rule));
+    }
+    void lengths(const std::vector<double>& means, const std::vector<double>& deviations, std::size_t needed) const {
+        if (means.size() != needed || deviations.size() != needed)
+            throw ValueError(message("this score policy needs ", needed, " means and deviations; given: ", means.size(),
+                                     " and ", deviations.size()));
+    }
+    void operator()(const StandardizedSum& sum) const {
+        require(!sum.terms.empty() && sum.terms.size() <= statistic_names.size(), "one term or more, at most 7");
+        for (const auto& term : sum.terms) {
+            require(profiled || !needs_profile(term.statistic()), "a profile");
+            require(coded || !needs_codes(term.statistic()), "a profile with codes");
+            lengths(term.means(), term.deviations(), is_of_tensors(term.statistic()) ? count : 1);
+        }
+    }
+    void operator()(const ConformalSum& policy) const {
+        (*this)(policy.sum);
+        require(policy.normal.size() == policy.sum.terms.size(), "the normal values of each term");
+        for (const auto& normal : policy.normal)
+            require(!normal.empty() && std::ranges::is_sorted(normal), "normal values that ascend, one or more");
+    }
+    void operator()(const LogNormDensityScore& policy) const { lengths(policy.means, policy.deviations, count); }
+    void operator()(const FinishedAlignmentScore&) const { require(profiled, "a profile"); }
+    void operator()(const CodeDistanceScore&) const { require(coded, "a profile with codes"); }
+    template <class Plain>
+    void operator()(const Plain&) const {}
+};
 
 /// f(term's number, its values by name) for the lists that a policy keeps.
 struct ScorePolicyWriter {
@@ -103,41 +144,51 @@ inline std::string append_score_policy(const AnyScorePolicy& policy, std::vector
     return to_json(descriptions);
 }
 
-/// @param list metadata score_policy  @throws FileError, or ValueError for a description that is none
-inline AnyScorePolicy read_score_policy(const Safetensors& file, const std::vector<Description>& list,
-                                        std::set<std::string>& names_read) {
-    if (list.empty()) throw ValueError("score_policy must have a type");
-    const auto values = [&](std::size_t term, const char* name) {
+/// What a policy keeps, from the file. @throws FileError, or ValueError for a description that is none
+struct ScorePolicyReader {
+    const Safetensors& file;
+    const std::vector<Description>& descriptions; // the type, then the terms
+    std::set<std::string>& names_read;
+
+    std::vector<double> list(std::size_t term, const char* name) const {
         return read_vector<double>(file, "score_policy." + std::to_string(term) + "." + name, names_read);
-    };
-    const auto standardized_sum = [&] {
-        StandardizedSum sum;
-        for (std::size_t t = 0; t + 1 < list.size(); ++t) {
-            const auto statistic = static_cast<Statistic>(parse_name(list[t + 1], "statistic", statistic_names));
-            sum.terms.emplace_back(statistic, values(t, "means"), values(t, "deviations"), list[t + 1].number("scale"));
+    }
+    void no_terms() const {
+        if (descriptions.size() > 1) throw ValueError("has terms, which this type has not");
+    }
+    void operator()(StandardizedSum& sum) const {
+        for (std::size_t t = 0; t + 1 < descriptions.size(); ++t) {
+            const Description& term = descriptions[t + 1];
+            const auto statistic = static_cast<Statistic>(parse_name(term, "statistic", statistic_names));
+            sum.terms.emplace_back(statistic, list(t, "means"), list(t, "deviations"), term.number("scale"));
+            if (term.size() != 2) throw ValueError("has unknown keys: " + term.to_json());
         }
-        if (sum.terms.empty()) throw ValueError("a standardized sum has one term or more");
-        return sum;
-    };
-    const std::size_t type = parse_name(list[0], "type", score_policy_names);
-    if (score_policy_names[type] == std::string("standardized_sum")) return standardized_sum();
-    if (score_policy_names[type] == std::string("conformal_sum")) {
-        ConformalSum policy{standardized_sum(), {}};
-        for (std::size_t t = 0; t < policy.sum.terms.size(); ++t)
-            if (!std::ranges::is_sorted(policy.normal.emplace_back(values(t, "normal"))))
-                throw ValueError(message("score_policy.", t, ".normal must ascend"));
-        return policy;
     }
-    if (score_policy_names[type] == std::string("log_norm_density")) {
-        LogNormDensityScore policy{values(0, "means"), values(0, "deviations")};
-        if (policy.means.size() != policy.deviations.size())
-            throw ValueError(message("log_norm_density needs as many means as deviations; given: ", policy.means.size(),
-                                     " and ", policy.deviations.size()));
-        return policy;
+    void operator()(ConformalSum& policy) const {
+        (*this)(policy.sum);
+        for (std::size_t t = 0; t < policy.sum.terms.size(); ++t) policy.normal.push_back(list(t, "normal"));
     }
-    const AnyScorePolicy plain[]{GradConScore{}, ReconstructionScore{}, GradientScore{},
-                                 LatentScore{},  CodeDistanceScore{},   FinishedAlignmentScore{}};
-    return plain[type];
+    void operator()(LogNormDensityScore& policy) const {
+        no_terms();
+        policy = {list(0, "means"), list(0, "deviations")};
+    }
+    template <class Plain>
+    void operator()(Plain&) const {
+        no_terms();
+    }
+};
+
+/// @param descriptions metadata score_policy  @throws FileError, or ValueError for a description that is none
+inline AnyScorePolicy read_score_policy(const Safetensors& file, const std::vector<Description>& descriptions,
+                                        std::set<std::string>& names_read) {
+    if (descriptions.empty()) throw ValueError("must have a type");
+    const std::size_t type = parse_name(descriptions[0], "type", score_policy_names);
+    if (descriptions[0].size() != 1) throw ValueError("has unknown keys: " + descriptions[0].to_json());
+    AnyScorePolicy policy;
+    [&]<std::size_t... I>(std::index_sequence<I...>) { ((I == type ? void(policy.emplace<I>()) : void()), ...); }
+    (std::make_index_sequence<score_policy_names.size()>{});
+    std::visit(ScorePolicyReader{file, descriptions, names_read}, policy);
+    return policy;
 }
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail

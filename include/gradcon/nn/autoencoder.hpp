@@ -56,6 +56,12 @@ struct Autoencoder {
         return decoder.output_shape(latent.output_shape(encoder.output_shape(x)));
     }
 
+    /// The values of one image's code.
+    std::size_t code_size(const Shape& images) const {
+        const Shape z = latent.output_shape(encoder.output_shape(images));
+        return z[1] * z[2] * z[3];
+    }
+
     /// @throws ShapeError when images of this shape do not come back in their own shape; it names the nearest that do
     void check_shape(const Shape& images) const {
         const Shape back = output_shape(images);
