@@ -30,11 +30,11 @@ Output output_of(const std::string& command) {
 
 std::string plot(const Axes& axes, const std::vector<Series>& series, const std::string& style) {
     std::ostringstream script;
-    script
-        << "set encoding utf8\n"
-           "set terminal svg size 420,320 dynamic font 'sans-serif,13' background '#ffffff'\n"
-           "set key tmargin center horizontal samplen 1.5 noautotitle\nset border 3 lc '#888888'\nset tics nomirror\n"
-           "set grid lc '#e4e4e4' lt 1\n";
+    const std::size_t legend_rows = (series.size() + 1) / 2; // below the plot, two names to a row
+    script << "set encoding utf8\nset terminal svg size 420," << 270 + 18 * legend_rows
+           << " dynamic font 'sans-serif,13' background '#ffffff'\n"
+              "set key bmargin center horizontal maxcols 2 samplen 1.5 noautotitle font ',11'\n"
+              "set border 3 lc '#888888'\nset tics nomirror\nset grid lc '#e4e4e4' lt 1\n";
     std::size_t linetype = 0;
     for (const char* colour :
          {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#888888"}) {

@@ -24,7 +24,7 @@ tr.mean small{font-weight:400}tr.reported>*{font-style:italic;font-weight:400;co
 .figures{display:flex;flex-wrap:wrap;gap:1rem;margin-top:1rem}figure{margin:0;flex:0 1 21rem;break-inside:avoid}
 figure img{width:100%;height:auto;display:block}figure.picture{flex:1 1 100%}
 figure.picture img{max-width:37.5rem;image-rendering:pixelated}figcaption{font-size:.85rem;color:#555}
-@media print{body{max-width:none;font-size:11px}.wide{overflow:visible}th,td{padding:.1rem .3rem}
+@media print{html{font-size:9px}body{max-width:none;font-size:1rem}.wide{overflow:visible}th,td{padding:.1rem .3rem}
 figure{flex-basis:30%}figure.picture{flex-basis:100%}h2{break-after:avoid}tr{break-inside:avoid}}
 )";
 

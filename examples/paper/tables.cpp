@@ -122,17 +122,25 @@ std::vector<Section> auroc_by_class(Study& study, const std::string& set) {
     add_aurocs(table, set, study.options, "", scores);
     add_reported(table);
     std::vector<Section> sections{{std::move(table), figures_of(study, all, scores)}};
-    if (set == "fmnist") sections.push_back(by_outlier_ratio(study));
+    if (set == "fmnist")
+        for (Section& section : by_outlier_ratio(study)) sections.push_back(std::move(section));
     return sections;
 }
 
-Section by_outlier_ratio(Study& study) {
-    Table table{"fmnist-outliers",
-                "Fashion-MNIST: AUROC and F1 by outlier ratio",
-                "The same detectors, other test sets. F1 at the threshold that is best on the test set itself, which "
-                "flatters every score. Means over the classes.",
-                "outliers",
-                {}};
+std::vector<Section> by_outlier_ratio(Study& study) {
+    std::array sections{Section{{"fmnist-outliers",
+                                 "Fashion-MNIST: AUROC by outlier ratio",
+                                 "The same detectors, other test sets. Means over the classes.",
+                                 "outliers",
+                                 {}},
+                                {}},
+                        Section{{"fmnist-outliers-f1",
+                                 "Fashion-MNIST: F1 by outlier ratio",
+                                 "At the threshold that is best on the test set itself, which flatters every score. "
+                                 "Means over the classes.",
+                                 "outliers",
+                                 {}},
+                                {}}};
     const auto all = experiments(study.options, "fmnist");
     constexpr std::array percents{10, 20, 30, 40, 50};
     std::array<std::vector<Series>, 2> series;
@@ -147,25 +155,25 @@ Section by_outlier_ratio(Study& study) {
             return columns({study.scored(e).validation, study.scores(e, "scores-outliers", parts)[index], anomalous});
         });
         const std::string row = std::to_string(percent) + " %";
+        const auto f1 = [](const auto& s, const auto& anomalous) { return gradcon::best_f1(s, anomalous).f1(); };
         for (std::size_t i = 0; i < scores.size(); ++i) {
-            const Score& score = scores[i];
-            table.entries.push_back(mean_entry(row, score.name + ", AUROC", study.options, score));
-            table.entries.push_back(mean_of(row, score.name + ", F1", score, [](const auto& s, const auto& anomalous) {
-                return gradcon::best_f1(s, anomalous).f1();
-            }));
+            const std::string& name = scores[i].name;
+            const std::array entries{mean_entry(row, name, study.options, scores[i]),
+                                     mean_of(row, name, scores[i], f1)};
             for (std::size_t metric = 0; metric < 2; ++metric) {
-                if (percent == 10) series[metric].push_back({score.name});
-                const Entry& entry = table.entries[table.entries.size() - 2 + metric];
-                series[metric][i].points.push_back({static_cast<double>(percent), entry.value});
+                sections[metric].table.entries.push_back(entries[metric]);
+                if (percent == percents[0]) series[metric].push_back({name});
+                series[metric][i].points.push_back({static_cast<double>(percent), entries[metric].value});
             }
         }
     }
-    const auto figure = [&](const std::string& name, const std::string& metric, std::size_t i) {
-        return Figure{
-            table.name + "-" + name, "",
-            plot({metric + " by outlier ratio", "outliers, %", metric, "set xrange [5:55]"}, series[i], "linespoints")};
-    };
-    return {table, {figure("auroc", "AUROC", 0), figure("f1", "F1", 1)}};
+    constexpr std::array metrics{"AUROC", "F1"};
+    for (std::size_t metric = 0; metric < 2; ++metric)
+        sections[metric].figures.push_back({sections[metric].table.name, "",
+                                            plot({std::string(metrics[metric]) + " by outlier ratio", "outliers, %",
+                                                  metrics[metric], "set xrange [5:55]"},
+                                                 series[metric], "linespoints")});
+    return {sections.begin(), sections.end()};
 }
 
 std::vector<Experiment> of_all_networks(const Options& options) {

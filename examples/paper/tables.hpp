@@ -25,7 +25,7 @@ struct Topic {
 std::string set_name(const std::string& set);
 
 std::vector<Section> auroc_by_class(Study& study, const std::string& set);
-Section by_outlier_ratio(Study& study);
+std::vector<Section> by_outlier_ratio(Study& study);
 Section by_network(Study& study);
 Section by_condition(Study& study);
 Section cost(Study& study);
