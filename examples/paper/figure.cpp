@@ -41,7 +41,8 @@ std::string plot(const Axes& axes, const std::vector<Series>& series, const std:
         ++linetype;
         script << "set linetype " << linetype << " lc rgb '" << colour << "' lw 2 pt 7 ps 0.5\n";
     }
-    script << "set title \"" << axes.title << "\"\nset xlabel \"" << axes.x << "\"\nset ylabel \"" << axes.y << "\"\n"
+    script << "set title \"" << axes.title << "\"\nset xlabel \"" << axes.x << "\" offset 0,0.5\nset ylabel \""
+           << axes.y << "\"\n"
            << axes.more << "\n";
     std::string plots;
     for (std::size_t i = 0; i < series.size(); ++i) {

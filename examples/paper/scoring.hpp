@@ -41,7 +41,8 @@ std::vector<gradcon::Scores> kept_scores(const std::filesystem::path& path, cons
             ours = file.find(prefix + "anomalous") && file.values<double>(prefix + "anomalous") == labels(parts[i]);
             if (!ours) break;
             for_each_statistic(all[i], [&](const char* name, std::vector<double>& values) {
-                values = file.values<double>(prefix + name);
+                ours = ours && file.find(prefix + name); // else by an older program that knew fewer
+                if (ours) values = file.values<double>(prefix + name);
             });
             all[i].count = count;
         }
