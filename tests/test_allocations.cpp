@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 using namespace gradcon;
@@ -40,6 +41,7 @@ TEST_SUITE("allocations") {
         const auto paper = random_detector(models::paper_cae(1), {4, 28, 28, 1});
         SerialExecutor serial;
         ThreadPool pool(2);
+        constexpr std::array statistics{Statistic::fisher_norm, Statistic::code_distance};
         const auto check = [&](const auto& d, Executor& executor) {
             const Scorer s{d.model, d.params, d.policy};
             std::vector<double> score(d.images.shape()[0]), error(score.size()), cosines(score.size() * s.count());
@@ -49,11 +51,22 @@ TEST_SUITE("allocations") {
             const TensorView<const float, 4> floats(d.images);
             const Batch<std::uint8_t> bytes(pixels.data(), floats.shape());
             s.score(bytes, 0, workspaces[0], {.score = score});
-            const std::size_t before = allocations;
+            const Scorer profiled{d.model, d.params, d.policy,
+                                  fit_profile(d.model, d.params, d.policy, d.images, executor)};
+            const auto normal = score_each(profiled, d.images, executor);
+            const AnyScorePolicy policy = recommended_score(normal), conformal = ConformalSum::fit(statistics, normal);
+            auto own = profiled.workspace();
+            profiled.statistics(bytes, 0, own);
+            std::size_t before = allocations;
             score_each(s, d.images, executor, std::span(workspaces), {score, error, cosines});
             s.score(Batch<float>(d.images), 1, workspaces[0], {.score = score});
             s.score(bytes, 1, workspaces[0], {.score = score});
+            const double one = policy(profiled.statistics(Batch<float>(d.images), 1, own));
+            const double other = conformal(profiled.statistics(bytes, 1, own));
             CHECK(allocations == before);
+            CHECK(one == policy(normal[1]));
+            CHECK(is_finite(other));
+            before = allocations;
             ::operator delete(::operator new(1)); // that the counter counts
             CHECK(allocations == before + 1);
         };

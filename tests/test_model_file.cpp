@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -201,9 +202,10 @@ TEST_SUITE("model file") {
         refused(set("encoder", "[{"), {"metadata encoder", "JSON objects"});
         refused(set("encoder", std::string(100'000, '[')), {"metadata encoder", "JSON objects"});
         refused(set("encoder", "{}"), {"metadata encoder"});
-        for (const char* latent : {"[]", "[{", "{}", "[{},{}]", R"([{"type":"Cauchy","size":4}])", R"([{"size":4}])",
-                                   R"([{"type":"Gaussian"}])", R"([{"type":"Gaussian","size":0}])",
-                                   R"([{"type":"Gaussian","size":-4}])", R"([{"type":"Gaussian","size":"4"}])"})
+        for (const char* latent :
+             {"[]", "[{", "{}", "[{},{}]", R"([{"type":"Cauchy","size":4}])", R"([{"size":4}])",
+              R"([{"type":"Gaussian"}])", R"([{"type":"Gaussian","size":0}])", R"([{"type":"Gaussian","size":-4}])",
+              R"([{"type":"Gaussian","size":99999999999}])", R"([{"type":"Gaussian","size":"4"}])"})
             refused(set("latent", latent), {"metadata latent"});
         refused(set("policy", "[{},{}]"), {"policy must be one object"});
         refused(set("encoder", R"([{"type":"GRU"}])"), {"down.0", "GRU"});
@@ -304,6 +306,23 @@ TEST_SUITE("model file") {
         CHECK(refused);
         CHECK(io::read_file(path) == before);
         CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
+    }
+
+    TEST_CASE("a new file has the permissions that the umask leaves, a replaced one those of the old") {
+        const TemporaryFolder folder;
+        const auto path = folder.path / "file";
+        const auto saved_with = [&](mode_t mask) {
+            const mode_t before = umask(mask);
+            io::replace_file(path, {});
+            umask(before);
+            return static_cast<int>(std::filesystem::status(path).permissions());
+        };
+        CHECK(saved_with(027) == 0640);
+        CHECK(saved_with(022) == 0640);
+        std::filesystem::permissions(path, std::filesystem::perms{0604});
+        CHECK(saved_with(077) == 0604);
+        std::filesystem::remove(path);
+        CHECK(saved_with(0) == 0666);
     }
 
     TEST_CASE("killed while saving: the old file or the new, whole") {

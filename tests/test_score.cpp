@@ -94,6 +94,25 @@ TEST_SUITE("score") {
         CHECK(score_small == small.score);
     }
 
+    TEST_CASE("a workspace that served another scorer gives the same bits, and keeps nothing of that scorer") {
+        auto t = small_detector();
+        GradCon all{t.params.decoder, {}, monitor::all_tensors};
+        all.update(t.params.decoder);
+        const Scorer scorer{t.model, t.params, t.policy};
+        auto workspace = scorer.workspace();
+        std::vector<double> expected(21), score(21);
+        scorer.score(Batch<float>(t.images), 2, workspace, {.score = expected});
+        Scorer{t.model, t.params, all}.score(Batch<float>(t.images), 2, workspace, {.score = score});
+        const auto monitored = [&] {
+            return std::ranges::count_if(workspace.reductions, [](const auto& r) { return r.reference != nullptr; });
+        };
+        CHECK(monitored() == static_cast<std::ptrdiff_t>(all.count()));
+        CHECK(score != expected);
+        scorer.score(Batch<float>(t.images), 2, workspace, {.score = score});
+        CHECK(monitored() == static_cast<std::ptrdiff_t>(scorer.count()));
+        CHECK(score == expected);
+    }
+
     TEST_CASE("no images, a pixel that is not a number, values outside [0, 1], a perfect reconstruction") {
         auto t = small_detector();
         const Scorer scorer{t.model, t.params, t.policy};

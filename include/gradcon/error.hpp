@@ -31,7 +31,7 @@ class FileError : public Error {
     using Error::Error;
 };
 
-/// Training met a loss that is not finite; parameters and reference were put back to their last good state.
+/// Training met a number that is not finite; the epoch has not happened (see fit).
 class DivergenceError : public Error {
   public:
     using Error::Error;

@@ -10,13 +10,14 @@
 #include <numeric>
 #include <span>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
-/// epochs and batch_size 1 or more. With validation images, the state of the epoch with the least validation J is what
-/// remains in the end; without, the last. executor: nullptr trains on the calling thread.
+/// epochs and batch_size 1 or more. The best state is that of the epoch with the least validation J; without validation
+/// images, the last. executor: nullptr trains on the calling thread.
 template <class T>
 struct FitOptions {
     std::size_t epochs = 100;
@@ -26,6 +27,8 @@ struct FitOptions {
 };
 
 /// What the callback of fit sees after each epoch, and may change: the learning rate of the next, and whether to stop.
+/// A learning rate set here reaches the optimizer after the callback: a checkpoint saved within has the old one, unless
+/// the callback also calls set_learning_rate of training.optimizer.
 struct Epoch {
     std::size_t number = 0, epochs = 0; // number counts from 1
     Losses training, validation;        // means over the epoch; validation is all 0 without validation images
@@ -146,11 +149,10 @@ Epoch run_epoch(const Model& model, Training<Params, Policy, Optimizer>& trainin
 /// beside the last. Same seed and images give the same bits for any number of threads. An epoch that cannot be finished
 /// has not happened: `training` is then as after the epoch before.
 /// @param images N x height x width x channels, N > 0, values in [0, 1]
-/// @param on_epoch called as on_epoch(Epoch&) after each epoch, when `training` is complete and may be saved (set
-/// training.optimizer's learning rate before, to change it too)
+/// @param on_epoch called as on_epoch(Epoch&) after each epoch, when `training` is complete and may be saved
 /// @throws ValueError for options outside their range, or a training that began with another number of images;
 ///         ShapeError when the model cannot give the images back;
-///         DivergenceError when a loss is not finite, nor what an epoch leaves behind
+///         DivergenceError when a loss, a parameter, a reference or a moment is not finite
 template <class Model, class Params, class Policy, class Optimizer, class OnEpoch>
 FitResult fit(const Model& model, Training<Params, Policy, Optimizer>& training, Batch<scalar_t<Params>> images,
               const FitOptions<std::type_identity_t<scalar_t<Params>>>& options, OnEpoch&& on_epoch) {

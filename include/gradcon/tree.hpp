@@ -14,9 +14,10 @@
 #include <vector>
 
 // A tree of tensors: parameters, gradients, tangents, reference gradients and Adam's moments all are one. A tree is
-//   a tensor (contiguous numbers: data(), size()),
-//   a record that lists its parts: template <class Self> static auto fields(Self& s) { return std::tie(s.weight, ...);
-//   }, a std::tuple, a range or a std::variant of trees.
+//   - a tensor (contiguous numbers: data(), size()),
+//   - a record that lists its parts:
+//         template <class Self> static auto fields(Self& s) { return std::tie(s.weight, ...); }
+//   - a std::tuple, a range or a std::variant of trees.
 // Everything done to all tensors of one or several trees of the same form is written with for_each_tensor.
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 

@@ -31,8 +31,9 @@ inline bool linear_weights(const TensorInfo& tensor) { return tensor.rank == 2; 
 inline bool all_tensors(const TensorInfo&) { return true; }
 } // namespace monitor
 
-/// Which gradient the reference averages: that of the total loss (the authors' code, the default), or that of the
-/// reconstruction loss alone, as some ports of the method do.
+/// Which gradient the reference averages: that of the total loss (the authors' code, the default), or that of the loss
+/// without the alignment term, as some ports of the method do. The latter is the reconstruction loss alone for the
+/// decoder, and has the latent's KL too where the encoder is watched.
 enum class ReferenceOf { total_loss, reconstruction_loss };
 
 /// alpha >= 0 weighs the alignment in training, beta >= 0 in the score; decay in [0, 1) is for Averaging::exponential.

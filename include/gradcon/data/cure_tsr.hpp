@@ -62,8 +62,7 @@ inline CureTsrSign parse_cure_tsr_name(const std::filesystem::path& path) {
 }
 
 /// Reads every .bmp file of a folder and the folders in it, and resizes it (see resize). Other files are ignored, links
-/// to folders not followed. The
-/// order is that of the names, whatever folders they are in, and then of the paths.
+/// to folders not followed. The order is that of the names, whatever folders they are in, and then of the paths.
 /// @throws FileError for a folder that is missing, cannot be read or has no .bmp file; for a name that
 /// parse_cure_tsr_name refuses, a file that read_bmp refuses
 /// @throws ShapeError when height or width is 0

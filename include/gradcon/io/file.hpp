@@ -39,7 +39,8 @@ inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
 }
 
 /// Makes `content` the content of the file at `path`, at once or not at all: it is written to a new file beside it,
-/// synced to disk and renamed over it, so that a crash at any moment leaves the old content or the new. POSIX.
+/// synced to disk and renamed over it, so that a crash at any moment leaves the old content or the new. The old file's
+/// permissions stay; a new file's are 0666 less the umask. POSIX.
 /// @throws FileError (full disk, missing or read-only folder ...); then the old file is as before and nothing is left
 /// beside it
 inline void replace_file(const std::filesystem::path& path, std::span<const std::byte> content) {
@@ -47,7 +48,9 @@ inline void replace_file(const std::filesystem::path& path, std::span<const std:
         if (const int cause = errno; !done) throw FileError(path.string() + ": " + what + ": " + std::strerror(cause));
     };
     const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
-    std::string beside = path.string() + ".XXXXXX";
+    struct stat old {};
+    const bool replaces = ::stat(path.c_str(), &old) == 0;
+    std::string beside;
     struct Beside {
         int file;
         const char* name;
@@ -55,8 +58,13 @@ inline void replace_file(const std::filesystem::path& path, std::span<const std:
             if (file >= 0) ::close(file);
             if (name != nullptr) ::unlink(name);
         }
-    } left{::mkstemp(beside.data()), nullptr};
-    check(left.file >= 0, "no file can be created beside it");
+    } left{-1, nullptr};
+    // Not mkstemp: its files are 0600, and the umask can be asked for only by setting it, for all threads.
+    for (unsigned number = 0; left.file < 0; ++number) {
+        beside = message(path.string(), ".", ::getpid(), ".", number);
+        left.file = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        check(left.file >= 0 || errno == EEXIST, "no file can be created beside it");
+    }
     left.name = beside.c_str();
     for (std::size_t written = 0; written < content.size();) {
         const ssize_t count = ::write(left.file, content.data() + written, content.size() - written);
@@ -64,7 +72,8 @@ inline void replace_file(const std::filesystem::path& path, std::span<const std:
         check(count > 0, "cannot be written");
         written += static_cast<std::size_t>(count);
     }
-    check(::fchmod(left.file, 0644) == 0 && ::fsync(left.file) == 0, "cannot be synced to disk");
+    if (replaces) check(::fchmod(left.file, old.st_mode & 0777) == 0, "cannot be given its permissions");
+    check(::fsync(left.file) == 0, "cannot be synced to disk");
     check(::rename(beside.c_str(), path.c_str()) == 0, "cannot be replaced");
     left.name = nullptr; // from here on nothing may throw
     if (const int directory = ::open(folder.c_str(), O_RDONLY);

@@ -17,7 +17,8 @@ namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 ///     z = mu + eps * exp(v / 2)       eps standard normal in training (reparameterisation), 0 otherwise
 ///     KL(N(mu, exp v) || N(0, 1)) = 1/2 sum (mu^2 + exp v - v - 1)
 /// The loss is mse + weight * KL; in training weight is 1 / the number of pixel values of the batch.
-/// h: N x 1 x 1 x 2n, z and eps: N x 1 x 1 x n.
+/// h: N x 1 x 1 x 2n, z and eps: N x 1 x 1 x n. With float, exp saturates at e^88 in z and the derivatives
+/// (kernels/exp.hpp), but not in the KL, a sum of doubles.
 class Latent {
   public:
     Latent() = default;
@@ -134,8 +135,8 @@ class Latent {
     friend bool operator==(const Latent&, const Latent&) = default;
 
   private:
-    /// f(i, at) for every value i of the codes of a batch: its mean lies in h at `at`, its log variance `size_` further
-    /// on.
+    /// f(i, at) for every value i of the codes of a batch: its mean lies in h at `at`, its log variance at
+    /// `at + size_`.
     template <class T, class F>
     void for_each(Batch<T> h, F&& f) const {
         for (std::size_t n = 0; n < h.samples(); ++n)
