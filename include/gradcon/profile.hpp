@@ -31,7 +31,7 @@ struct GradientProfile {
 
 /// For codes of n values, fit_profile takes a few n x n matrices of doubles, time of the order of N n^2 for N images
 /// and of n^3 once; a scorer then n^2 for each image. Longer codes than largest_code are left out of the profile, and
-/// scores have no code distance. (The paper's network makes codes of 1,600 values of images of 64 x 64.)
+/// scores have no code distance. (The paper's network makes codes of 1,600 values of images of 60 x 60.)
 struct ProfileOptions {
     std::size_t largest_code = 2048;
 };

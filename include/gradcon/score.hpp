@@ -132,8 +132,7 @@ class Scorer {
     }
 
     /// @throws ShapeError when the model cannot give such images back, or their codes are not as long as the profile's;
-    /// ValueError for a span that is neither empty nor as long as ScoreOutput says, or that needs a profile (with
-    /// codes)
+    /// ValueError for a span that is neither empty nor as long as ScoreOutput says, or lacks its profile or codes
     void check(const Shape& images, const ScoreOutput& out) const {
         const auto needs = [&](const char* name, std::span<double> span, std::size_t values, bool possible = true) {
             if (span.empty()) return;
@@ -161,8 +160,7 @@ class Scorer {
 
     /// Scores image `i` of `images` (paper, section 4.3): a forward pass, the decoder's backward pass on this image's
     /// own mean squared error (where the policy watches the encoder, the encoder's too), and each monitored gradient's
-    /// cosine with its reference. Allocates nothing once the workspace is warm. A pixel that is not finite makes the
-    /// score NaN.
+    /// cosine with its reference. Allocates nothing once the workspace is warm. A pixel that is not finite gives NaN.
     /// @throws ValueError when there is no image `i`, and as check does
     void score(Batch<T> images, std::size_t i, Workspace& w, const ScoreOutput& out) const {
         check_image(images.shape(), i, out);

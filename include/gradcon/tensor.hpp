@@ -115,8 +115,8 @@ class TensorView {
     std::array<std::size_t, N> shape_{};
 };
 
-/// What passes from layer to layer: samples x height x width x channels, read only. A vector of F features is 1 x 1 x
-/// F.
+/// What passes from layer to layer: samples x height x width x channels, read only. A vector of F features is
+/// 1 x 1 x F.
 template <class T>
 using Batch = TensorView<const T, 4>;
 

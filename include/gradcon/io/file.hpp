@@ -76,9 +76,8 @@ inline void replace_file(const std::filesystem::path& path, std::span<const std:
     check(::fsync(left.file) == 0, "cannot be synced to disk");
     check(::rename(beside.c_str(), path.c_str()) == 0, "cannot be replaced");
     left.name = nullptr; // from here on nothing may throw
-    if (const int directory = ::open(folder.c_str(), O_RDONLY);
-        directory >= 0) { // so that the rename itself is on disk
-        ::fsync(directory);
+    if (const int directory = ::open(folder.c_str(), O_RDONLY); directory >= 0) {
+        ::fsync(directory); // so that the rename itself is on disk
         ::close(directory);
     }
 }

@@ -105,8 +105,7 @@ TensorToWrite to_pytorch(const std::string& name, std::span<const T> values) {
 }
 
 /// A tensor of the file in our layout, as T. @param tensor gives the form that is expected
-/// @throws FileError when it is missing, has another shape, is neither F32 nor F64, or holds a number that is not
-/// finite
+/// @throws FileError when it is missing, has another shape, is neither F32 nor F64, or a number in it is not finite
 template <class T, DenseTensor Tensor>
 std::vector<T> from_pytorch(const Safetensors& file, const std::string& name, const Tensor& tensor) {
     const auto shape = detail::pytorch_shape(tensor);

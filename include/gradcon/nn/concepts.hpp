@@ -97,8 +97,7 @@ concept HasBackwardTangent = requires(const L& layer, const packed_t<L, T>& p, t
 ///   forward(p, x, c)                              -> y     y = f(p, x); c remembers what the other passes need
 ///   backward(p, c, dy, g)                         -> dx    g += df'/dp dy, dx = df'/dx dy; c remembers dy
 ///   forward_tangent(p, p_dot, c, c_dot, x_dot)    -> y_dot the derivative of y along (p_dot, x_dot)
-///   backward_tangent(p, p_dot, c, c_dot, dy_dot, g_dot) -> dx_dot   the derivative of backward along the same, and
-///   dy_dot
+///   backward_tangent(p, p_dot, c, c_dot, dy_dot, g_dot) -> dx_dot   that of backward along the same and dy_dot
 /// called in this order; layers sum over the batch, only the loss divides.
 template <class L, class T = float>
 concept Layer = HasParams<L, T> && HasCache<L, T> && HasInit<L, T> && HasOutputShape<L> && HasForward<L, T> &&
