@@ -19,6 +19,30 @@ inline void write_text(const std::filesystem::path& path, std::string_view text)
     gradcon::io::replace_file(path, std::as_bytes(std::span(text)));
 }
 
+/// Distinct lines of a text file.
+class Lines {
+  public:
+    explicit Lines(std::filesystem::path path) : path_(std::move(path)) {
+        std::ifstream file(path_);
+        for (std::string line; std::getline(file, line);) lines_.push_back(line);
+    }
+
+    /// Adds a line that is not there yet. @return false when there would be more than `most`
+    bool add(const std::string& line, std::size_t most) {
+        if (std::ranges::find(lines_, line) != lines_.end()) return true;
+        if (lines_.size() >= most) return false;
+        lines_.push_back(line);
+        std::string text;
+        for (const std::string& one : lines_) text += one + "\n";
+        write_text(path_, text);
+        return true;
+    }
+
+  private:
+    std::filesystem::path path_;
+    std::vector<std::string> lines_;
+};
+
 /// How a training went, as a CSV file. A row for each epoch: losses, the decoder layers' mean alignment on held-out
 /// images, and every tenth epoch and the last the AUROCs of reconstruction, gradient and GradCon on the test set.
 class Curve {

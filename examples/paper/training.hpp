@@ -21,8 +21,23 @@ inline std::vector<double> auroc_of_losses(const gradcon::Scores& scores, const 
             gradcon::auroc(scores.score, anomalous)};
 }
 
+/// Does a training give back no more than one grey value? With PyTorch's initialisation, which the paper's network has,
+/// all rectifiers of a layer can die in the first steps, and nothing moves from then on.
+/// @param error on held-out images
+inline bool is_dead(double error, const Images& held_out) {
+    const auto count = static_cast<double>(held_out.size());
+    double sum = 0, squares = 0;
+    for (const float value : held_out) {
+        sum += double{value};
+        squares += double{value} * double{value};
+    }
+    return error > 0.9 * (squares / count - sum / count * (sum / count));
+}
+
 /// Trains until `epochs` are done, or takes up what an earlier run left in `folder`: model.safetensors (the state of
-/// the best epoch), checkpoint.safetensors, curve.csv. Killed at any moment and run again, it ends in the same bits.
+/// the best epoch), checkpoint.safetensors, curve.csv. Killed at any moment and run again, it ends in the same bits. A
+/// training that is dead after five epochs begins anew with other initial parameters, twenty times at most;
+/// restarts.txt has a line for each.
 /// @throws std::runtime_error when the earlier run trained on another number of images
 inline Detector train(const Experiment& e, const Data& data, const std::filesystem::path& folder, std::size_t epochs,
                       gradcon::Executor& executor, Progress& progress) {
@@ -32,9 +47,12 @@ inline Detector train(const Experiment& e, const Data& data, const std::filesyst
     const std::size_t samples = data.train.shape()[0];
     const Model model = make_model(e.variational, data.train.shape()[3]);
     gradcon::Rng rng(e.seed);
-    const auto params = model.init<float>(rng);
-    const gradcon::GradCon policy{params.decoder, {.alpha = e.gradient_term ? 0.03 : 0.0, .beta = 0.12}};
-    gradcon::Training training{params, policy, gradcon::Adam{params, {.learning_rate = 1e-3}}, rng};
+    const auto begin = [&] {
+        const auto params = model.init<float>(rng);
+        const gradcon::GradCon policy{params.decoder, {.alpha = e.gradient_term ? 0.03 : 0.0, .beta = 0.12}};
+        return gradcon::Training{params, policy, gradcon::Adam{params, {.learning_rate = 1e-3}}, rng};
+    };
+    auto training = begin();
     if (std::filesystem::exists(checkpoint)) gradcon::io::load_checkpoint(checkpoint, model, training);
     if (training.epochs > 0 && training.order.size() != samples)
         throw std::runtime_error("it was trained on " + std::to_string(training.order.size()) + " images, now " +
@@ -46,7 +64,7 @@ inline Detector train(const Experiment& e, const Data& data, const std::filesyst
     Curve curve(folder / "curve.csv");
     curve.cut(done);
     const gradcon::Batch<float> held_out(data.validation);
-    gradcon::TrainingWorkspace<Model, float> workspace(params);
+    gradcon::TrainingWorkspace<Model, float> workspace(training.params);
     Clock::time_point saved = Clock::now();
     Clock::duration saving{};
     const auto on_epoch = [&](const gradcon::Epoch& epoch) {
@@ -64,7 +82,9 @@ inline Detector train(const Experiment& e, const Data& data, const std::filesyst
                 row << ',' << area;
         } else row << ",,,";
         curve.add(row.str());
-        progress.epoch(e.name(), epoch, samples);
+        gradcon::Epoch of_all = epoch; // of the trial's five, too
+        of_all.epochs = epochs;
+        progress.epoch(e.name(), of_all, samples);
         const auto now = Clock::now();
         if (epoch.number < epochs && now - saved < 20 * saving) return; // a twentieth of the time, no more
         curve.write();
@@ -72,8 +92,22 @@ inline Detector train(const Experiment& e, const Data& data, const std::filesyst
         saved = Clock::now();
         saving = saved - now;
     };
-    gradcon::fit(model, training, data.train, {.epochs = epochs, .validation = held_out, .executor = &executor},
-                 on_epoch);
+    const auto until = [&](std::size_t last) {
+        gradcon::fit(model, training, data.train, {.epochs = last, .validation = held_out, .executor = &executor},
+                     on_epoch);
+    };
+    constexpr std::size_t trial = 5, most_restarts = 20;
+    Lines restarts(folder / "restarts.txt"); // a line names the random state, so that a kill does not count twice
+    while (epochs > trial && training.epochs <= trial) {
+        until(trial);
+        rng = training.rng;
+        if (!is_dead(training.best.reconstruction, data.validation) ||
+            !restarts.add(std::to_string(gradcon::Rng(rng)()), most_restarts))
+            break;
+        training = begin();
+        curve.cut(0);
+    }
+    until(epochs);
     // Scores are kept for as long as the model file does not change, so it is replaced only by another one.
     const auto fresh = folder / "model.new.safetensors";
     gradcon::io::save_model(fresh, model, training.best_params, training.best_policy);

@@ -89,8 +89,11 @@ template <class V>
     } else {
         constexpr bool single = std::is_same_v<std::remove_cvref_t<decltype(v[0])>, float>;
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
-        if constexpr (sizeof(V) == 64 && single) return std::bit_cast<V>(_mm512_sqrt_ps(std::bit_cast<__m512>(v)));
-        if constexpr (sizeof(V) == 64 && !single) return std::bit_cast<V>(_mm512_sqrt_pd(std::bit_cast<__m512d>(v)));
+        // All lanes of the masked form: g++ 12 warns of the plain one's own undefined operand.
+        if constexpr (sizeof(V) == 64 && single)
+            return std::bit_cast<V>(_mm512_maskz_sqrt_ps(0xFFFF, std::bit_cast<__m512>(v)));
+        if constexpr (sizeof(V) == 64 && !single)
+            return std::bit_cast<V>(_mm512_maskz_sqrt_pd(0xFF, std::bit_cast<__m512d>(v)));
 #endif
 #if defined(__AVX__)
         if constexpr (sizeof(V) == 32 && single) return std::bit_cast<V>(_mm256_sqrt_ps(std::bit_cast<__m256>(v)));
