@@ -69,7 +69,18 @@ void read(const io::Safetensors& file, const std::string& prefix, Params& params
         params);
 }
 
-template <class T, class Model>
+using Model = Autoencoder<Chain, Chain>;
+
+/// A model of Sequentials as one of Chains, which compute the same bits: one type to compile for all files.
+template <class Sequentials>
+Model as_chains(const Sequentials& model) {
+    const auto chain = [](const auto& sequential) {
+        return std::apply([](const auto&... layer) { return Chain{{layer...}}; }, sequential.layers());
+    };
+    return {chain(model.encoder), chain(model.decoder), model.latent};
+}
+
+template <class T>
 Worst replay(const io::Safetensors& file, const Model& model) {
     Worst worst;
     const auto x_shape = file.at("x").shape;
@@ -184,7 +195,8 @@ void compare(const std::filesystem::path& path) {
         return;
     }
     if (file.find("init.fc11.weight"))
-        return check(file, "float", replay<float>(file, models::paper_vae(file.at("init.down.0.weight").shape[1])),
+        return check(file, "float",
+                     replay<float>(file, as_chains(models::paper_vae(file.at("init.down.0.weight").shape[1]))),
                      float_limit);
     const auto width = [&](const char* layer) {
         return file.at(std::string("init.down.") + layer + ".weight").shape[0];
@@ -192,14 +204,14 @@ void compare(const std::filesystem::path& path) {
     const std::size_t c = file.at("init.down.0.weight").shape[1], w0 = width("0"), w1 = width("2"), w2 = width("4"),
                       w3 = width("6");
     if (w0 == 32 && w1 == 32 && w2 == 64 && w3 == 64)
-        return check(file, "float", replay<float>(file, models::paper_cae(c)), float_limit);
+        return check(file, "float", replay<float>(file, as_chains(models::paper_cae(c))), float_limit);
     const auto down = [](std::size_t in, std::size_t out) {
         return Conv2d{in, out, {.kernel_size = 4, .stride = 2, .padding = 2}};
     };
     const auto up = [](std::size_t in, std::size_t out, std::size_t padding) {
         return ConvTranspose2d{in, out, {.kernel_size = 4, .stride = 2, .padding = padding}};
     };
-    const Autoencoder model{
+    const Model model{
         Chain{{down(c, w0), ReLU{}, down(w0, w1), ReLU{}, down(w1, w2), ReLU{}, down(w2, w3), ReLU{}}},
         Chain{{up(w3, w2, 2), ReLU{}, up(w2, w1, 1), ReLU{}, up(w1, w0, 2), ReLU{}, up(w0, c, 1), Sigmoid{}}}};
     check(file, "float", replay<float>(file, model), float_limit);
