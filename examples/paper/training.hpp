@@ -36,8 +36,8 @@ inline bool is_dead(double error, const Images& held_out) {
 
 /// Trains until `epochs` are done, or takes up what an earlier run left in `folder`: model.safetensors (the state of
 /// the best epoch), checkpoint.safetensors, curve.csv. Killed at any moment and run again, it ends in the same bits. A
-/// training that is dead after five epochs begins anew with other initial parameters, twenty times at most;
-/// restarts.txt has a line for each.
+/// training that is dead after five epochs begins anew, five times at most, with the larger initial weights of He et
+/// al.; restarts.txt has a line for each.
 /// @throws std::runtime_error when the earlier run trained on another number of images
 inline Detector train(const Experiment& e, const Data& data, const std::filesystem::path& folder, std::size_t epochs,
                       gradcon::Executor& executor, Progress& progress) {
@@ -47,12 +47,13 @@ inline Detector train(const Experiment& e, const Data& data, const std::filesyst
     const std::size_t samples = data.train.shape()[0];
     const Model model = make_model(e.variational, data.train.shape()[3]);
     gradcon::Rng rng(e.seed);
-    const auto begin = [&] {
-        const auto params = model.init<float>(rng);
+    const auto begin = [&](bool larger) {
+        auto params = model.init<float>(rng);
+        if (larger) gradcon::scale_to_he(params);
         const gradcon::GradCon policy{params.decoder, {.alpha = e.gradient_term ? 0.03 : 0.0, .beta = 0.12}};
         return gradcon::Training{params, policy, gradcon::Adam{params, {.learning_rate = 1e-3}}, rng};
     };
-    auto training = begin();
+    auto training = begin(false);
     if (std::filesystem::exists(checkpoint)) gradcon::io::load_checkpoint(checkpoint, model, training);
     if (training.epochs > 0 && training.order.size() != samples)
         throw std::runtime_error("it was trained on " + std::to_string(training.order.size()) + " images, now " +
@@ -96,7 +97,7 @@ inline Detector train(const Experiment& e, const Data& data, const std::filesyst
         gradcon::fit(model, training, data.train, {.epochs = last, .validation = held_out, .executor = &executor},
                      on_epoch);
     };
-    constexpr std::size_t trial = 5, most_restarts = 20;
+    constexpr std::size_t trial = 5, most_restarts = 5;
     Lines restarts(folder / "restarts.txt"); // a line names the random state, so that a kill does not count twice
     while (epochs > trial && training.epochs <= trial) {
         until(trial);
@@ -104,7 +105,7 @@ inline Detector train(const Experiment& e, const Data& data, const std::filesyst
         if (!is_dead(training.best.reconstruction, data.validation) ||
             !restarts.add(std::to_string(gradcon::Rng(rng)()), most_restarts))
             break;
-        training = begin();
+        training = begin(true);
         curve.cut(0);
     }
     until(epochs);

@@ -20,4 +20,17 @@ void init_uniform(Tree& params, std::size_t fan_in, Rng& rng) {
         params);
 }
 
+/// Makes of PyTorch's default the initialisation of He et al. (2015): weights, but not biases, sqrt(6) times as large,
+/// so that a signal keeps its size through layers with rectifiers, where by the default it shrinks from one to the
+/// next. A training whose rectifiers die in the first steps may live so.
+template <TensorTree Tree>
+void scale_to_he(Tree& params) {
+    for_each_tensor(
+        [](auto& tensor) {
+            if (rank(tensor) >= 2)
+                for (auto& value : elements(tensor)) value *= static_cast<scalar_t<Tree>>(std::sqrt(6.0));
+        },
+        params);
+}
+
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET
