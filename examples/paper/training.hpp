@@ -36,8 +36,8 @@ inline bool is_dead(double error, const Images& held_out) {
 
 /// Trains until `epochs` are done, or takes up what an earlier run left in `folder`: model.safetensors (the state of
 /// the best epoch), checkpoint.safetensors, curve.csv. Killed at any moment and run again, it ends in the same bits. A
-/// training that is dead after five epochs begins anew, five times at most, with the larger initial weights of He et
-/// al.; restarts.txt has a line for each.
+/// training that is dead after five epochs (if these are 300 steps or more) begins anew, five times at most, with the
+/// larger initial weights of He et al.; restarts.txt has a line for each.
 /// @throws std::runtime_error when the earlier run trained on another number of images
 inline Detector train(const Experiment& e, const Data& data, const std::filesystem::path& folder, std::size_t epochs,
                       gradcon::Executor& executor, Progress& progress) {
@@ -99,7 +99,8 @@ inline Detector train(const Experiment& e, const Data& data, const std::filesyst
     };
     constexpr std::size_t trial = 5, most_restarts = 5;
     Lines restarts(folder / "restarts.txt"); // a line names the random state, so that a kill does not count twice
-    while (epochs > trial && training.epochs <= trial) {
+    const bool tells = trial * ((samples + 63) / 64) >= 300; // steps; in fewer, the living have not moved either
+    while (tells && epochs > trial && training.epochs <= trial) {
         until(trial);
         rng = training.rng;
         if (!is_dead(training.best.reconstruction, data.validation) ||
