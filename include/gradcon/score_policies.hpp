@@ -193,7 +193,7 @@ struct StandardizedSum {
     }
 };
 
-/// The rule that detects best over MNIST, Fashion-MNIST and CIFAR-10 (docs/results.md): how far the code lies from
+/// The rule recommended after MNIST, Fashion-MNIST and CIFAR-10 (docs/results.md): how far the code lies from
 /// those of training, and how badly the gradient aligns. What one misses the other finds.
 /// @param normal scores of normal samples that training has not seen, with a profile
 inline StandardizedSum recommended_score(const Scores& normal) {
