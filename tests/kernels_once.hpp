@@ -20,7 +20,7 @@
         gradcon::kernels::DotWithReference<T>&, gradcon::kernels::Scratch<T>&);                                        \
     INSTANTIATE void gradcon::kernels::outer_product<T>(                                                               \
         const gradcon::kernels::Window&, std::span<const gradcon::kernels::ImagePair<T>>,                              \
-        gradcon::kernels::ProfileSums<T>&, gradcon::kernels::Scratch<T>&);                                        \
+        gradcon::kernels::ProfileSums<T>&, gradcon::kernels::Scratch<T>&);                                             \
     INSTANTIATE void gradcon::kernels::dense<T>(std::span<const gradcon::kernels::Product<T>>,                         \
                                                 gradcon::AlignedVector<T> gradcon::kernels::Packed<T>::*,              \
                                                 const gradcon::kernels::Finish<T>&, gradcon::TensorView<T, 4>);
