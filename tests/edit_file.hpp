@@ -24,3 +24,13 @@ inline void edit_file(const std::filesystem::path& path, const FileEdit& edit) {
     gradcon::io::add_checksum(metadata, tensors);
     gradcon::io::replace_file(path, gradcon::io::serialize_safetensors(tensors, metadata));
 }
+
+/// metadata[key] = value
+inline FileEdit set_metadata(const char* key, const std::string& value) {
+    return [=](auto& metadata, auto&) { metadata[key] = value; };
+}
+
+/// The first `from` in metadata[key] becomes `to`; std::out_of_range when there is none.
+inline FileEdit replace_in_metadata(const char* key, const std::string& from, const std::string& to) {
+    return [=](auto& metadata, auto&) { metadata[key].replace(metadata[key].find(from), from.size(), to); };
+}

@@ -275,16 +275,6 @@ TEST_SUITE("checkpoint") {
             edit_file(path, edit);
             refused_now(parts);
         };
-        const auto set = [](const char* key, const std::string& value) {
-            return [=](auto& metadata, auto&) { metadata[key] = value; };
-        };
-        const auto replace = [](const char* key, const std::string& from, const std::string& to) {
-            return [=](auto& metadata, auto&) {
-                const auto at = metadata[key].find(from);
-                REQUIRE(at != std::string::npos);
-                metadata[key].replace(at, from.size(), to);
-            };
-        };
         const auto remove = [](const char* name) {
             return [=](auto&, auto& tensors) {
                 CHECK(std::erase_if(tensors, [&](const auto& tensor) { return tensor.name == name; }) == 1);
@@ -316,16 +306,18 @@ TEST_SUITE("checkpoint") {
         io::save_checkpoint(path, cae(), fresh<Decoder, Sgd<Params>>(cae()));
         refused_now({"optimizer.1.encoder.0.weight is missing"});
 
-        refused(set("format_version", "2"), {"version 2 is newer", "up to 1"});
-        refused(set("policy", "[]"), {"policy must be one object"});
-        refused(set("training", "[]"), {"training must be one object"});
-        refused(set("training", "[{"), {"metadata training", "JSON"});
-        refused(replace("training", "\"epochs\":2", "\"epochs\":-2"), {"training", "epochs", "-2"});
-        refused(replace("training", "\"epochs\":2", "\"epochs\":1"), {"training", "1 epochs", "best 2"});
-        refused(replace("training", "\"epochs\":2", "\"epochs\":0"), {"training", "0 epochs"});
-        refused(replace("training", "\"best_total\":", "\"best\":"), {"training", "lacks best_total"});
-        refused(replace("training", "\"optimizer_steps\":6", "\"optimizer_steps\":6.5"), {"optimizer_steps", "6.5"});
-        refused(replace("training", "\"learning_rate\":", "\"learning_rate\":-"), {"training", "learning_rate"});
+        refused(set_metadata("format_version", "2"), {"version 2 is newer", "up to 1"});
+        refused(set_metadata("policy", "[]"), {"policy must be one object"});
+        refused(set_metadata("training", "[]"), {"training must be one object"});
+        refused(set_metadata("training", "[{"), {"metadata training", "JSON"});
+        refused(replace_in_metadata("training", "\"epochs\":2", "\"epochs\":-2"), {"training", "epochs", "-2"});
+        refused(replace_in_metadata("training", "\"epochs\":2", "\"epochs\":1"), {"training", "1 epochs", "best 2"});
+        refused(replace_in_metadata("training", "\"epochs\":2", "\"epochs\":0"), {"training", "0 epochs"});
+        refused(replace_in_metadata("training", "\"best_total\":", "\"best\":"), {"training", "lacks best_total"});
+        refused(replace_in_metadata("training", "\"optimizer_steps\":6", "\"optimizer_steps\":6.5"),
+                {"optimizer_steps", "6.5"});
+        refused(replace_in_metadata("training", "\"learning_rate\":", "\"learning_rate\":-"),
+                {"training", "learning_rate"});
         refused(remove("up.0.weight"), {"up.0.weight is missing"});
         refused(remove("best.down.0.bias"), {"best.down.0.bias is missing"});
         refused(remove("best.ref.0"), {"best.ref.0 is missing"});
@@ -350,10 +342,10 @@ TEST_SUITE("checkpoint") {
                 order->bytes.clear();
             },
             {"training", "order of 0 images"});
-        refused(set("rng", ""), {"rng"});
-        refused(set("rng", "1 2 3"), {"rng"});
-        refused(set("rng", message(saved.rng) + " 7"), {"rng"});
-        refused(set("rng", "x" + message(saved.rng)), {"rng"});
+        refused(set_metadata("rng", ""), {"rng"});
+        refused(set_metadata("rng", "1 2 3"), {"rng"});
+        refused(set_metadata("rng", message(saved.rng) + " 7"), {"rng"});
+        refused(set_metadata("rng", "x" + message(saved.rng)), {"rng"});
         refused([](auto& metadata, auto&) { metadata.erase("rng"); }, {"rng"});
 
         io::save_checkpoint(path, cae(), saved);

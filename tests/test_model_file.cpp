@@ -180,47 +180,39 @@ TEST_SUITE("model file") {
             CHECK_THROWS_AS(io::load_model(path, into.model, into.params, into.policy), FileError);
             CHECK(into.scores() == before);
         };
-        const auto set = [](const char* key, const std::string& value) {
-            return [=](auto& metadata, auto&) { metadata[key] = value; };
-        };
-        const auto replace = [](const char* key, const std::string& from, const std::string& to) {
-            return [=](auto& metadata, auto&) {
-                const auto at = metadata[key].find(from);
-                REQUIRE(at != std::string::npos);
-                metadata[key].replace(at, from.size(), to);
-            };
-        };
         const auto poison = [](const char* name, float value) {
             return [=](auto&, auto& tensors) {
                 for (auto& tensor : tensors)
                     if (tensor.name == name) std::memcpy(tensor.bytes.data(), &value, 4);
             };
         };
-        refused(set("format", "other"), {"format \"other\"", "not \"gradcon\""});
-        refused(set("format_version", "3"), {"version 3 is newer", "up to 2"});
-        refused(set("format_version", "one"), {"format_version", "one"});
-        refused(set("encoder", "[{"), {"metadata encoder", "JSON objects"});
-        refused(set("encoder", std::string(100'000, '[')), {"metadata encoder", "JSON objects"});
-        refused(set("encoder", "{}"), {"metadata encoder"});
+        refused(set_metadata("format", "other"), {"format \"other\"", "not \"gradcon\""});
+        refused(set_metadata("format_version", "3"), {"version 3 is newer", "up to 2"});
+        refused(set_metadata("format_version", "one"), {"format_version", "one"});
+        refused(set_metadata("encoder", "[{"), {"metadata encoder", "JSON objects"});
+        refused(set_metadata("encoder", std::string(100'000, '[')), {"metadata encoder", "JSON objects"});
+        refused(set_metadata("encoder", "{}"), {"metadata encoder"});
         for (const char* latent :
              {"[]", "[{", "{}", "[{},{}]", R"([{"type":"Cauchy","size":4}])", R"([{"size":4}])",
               R"([{"type":"Gaussian"}])", R"([{"type":"Gaussian","size":0}])", R"([{"type":"Gaussian","size":-4}])",
               R"([{"type":"Gaussian","size":99999999999}])", R"([{"type":"Gaussian","size":"4"}])"})
-            refused(set("latent", latent), {"metadata latent"});
-        refused(set("policy", "[{},{}]"), {"policy must be one object"});
-        refused(set("encoder", R"([{"type":"GRU"}])"), {"down.0", "GRU"});
-        refused(replace("encoder", "\"stride\":2", "\"stride\":0"), {"down.0", "stride 0"});
-        refused(replace("encoder", "\"stride\":2", "\"stride\":-2"), {"down.0", "stride must be a whole number", "-2"});
-        refused(replace("encoder", "\"stride\":2", "\"stride\":2,\"dilation\":2"), {"unknown keys", "dilation"});
-        refused(replace("encoder", "\"stride\":2,", ""), {"lacks stride"});
-        refused(replace("encoder", "\"out_channels\":3", "\"out_channels\":1000000"),
+            refused(set_metadata("latent", latent), {"metadata latent"});
+        refused(set_metadata("policy", "[{},{}]"), {"policy must be one object"});
+        refused(set_metadata("encoder", R"([{"type":"GRU"}])"), {"down.0", "GRU"});
+        refused(replace_in_metadata("encoder", "\"stride\":2", "\"stride\":0"), {"down.0", "stride 0"});
+        refused(replace_in_metadata("encoder", "\"stride\":2", "\"stride\":-2"),
+                {"down.0", "stride must be a whole number", "-2"});
+        refused(replace_in_metadata("encoder", "\"stride\":2", "\"stride\":2,\"dilation\":2"),
+                {"unknown keys", "dilation"});
+        refused(replace_in_metadata("encoder", "\"stride\":2,", ""), {"lacks stride"});
+        refused(replace_in_metadata("encoder", "\"out_channels\":3", "\"out_channels\":1000000"),
                 {"down.0", "needs a weight of shape"});
-        refused(replace("decoder", "ConvTranspose2d", "Conv2d"), {"up.0"});
-        refused(replace("policy", "\"beta\":0.12", "\"beta\":-1"), {"policy", "beta", "-1"});
-        refused(replace("policy", "\"beta\":0.12", "\"beta\":\"x\""), {"policy"});
-        refused(replace("policy", "running_mean", "median"), {"policy", "median"});
-        refused(replace("policy", "0.weight", "9.weight"), {"policy"});
-        refused(replace("policy", "\"updates\":", "\"updates\":-"), {"policy"});
+        refused(replace_in_metadata("decoder", "ConvTranspose2d", "Conv2d"), {"up.0"});
+        refused(replace_in_metadata("policy", "\"beta\":0.12", "\"beta\":-1"), {"policy", "beta", "-1"});
+        refused(replace_in_metadata("policy", "\"beta\":0.12", "\"beta\":\"x\""), {"policy"});
+        refused(replace_in_metadata("policy", "running_mean", "median"), {"policy", "median"});
+        refused(replace_in_metadata("policy", "0.weight", "9.weight"), {"policy"});
+        refused(replace_in_metadata("policy", "\"updates\":", "\"updates\":-"), {"policy"});
         refused(poison("down.0.weight", std::numeric_limits<float>::quiet_NaN()), {"down.0.weight", "nan"});
         refused(poison("up.0.bias", std::numeric_limits<float>::infinity()), {"up.0.bias", "inf"});
         refused([](auto&, auto& tensors) { tensors.pop_back(); }, {"ref.0 is missing"});

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <gradcon/error.hpp>
-#include <gradcon/metrics.hpp>
+#include <gradcon/intervals.hpp>
 
 #include <algorithm>
 #include <array>

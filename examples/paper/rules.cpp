@@ -1,7 +1,7 @@
 #include "rules.hpp"
 #include "mean_auroc.hpp"
 
-#include <gradcon/metrics.hpp>
+#include <gradcon/intervals.hpp>
 
 #include <array>
 #include <cmath>

@@ -4,7 +4,7 @@
 #include "reported.hpp"
 
 #include <gradcon/data/conditions.hpp>
-#include <gradcon/metrics.hpp>
+#include <gradcon/intervals.hpp>
 
 #include <array>
 #include <cmath>

@@ -3,72 +3,19 @@
 #include "gradcon/executor.hpp"
 #include "gradcon/nn/loss.hpp"
 #include "gradcon/profile.hpp"
+#include "gradcon/statistics.hpp"
 #include "gradcon/workspace.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
-
-/// Where scores of N images go, in the caller's memory; an empty span is not written.
-struct ScoreOutput {
-    std::span<double> score{};                // N: mse + beta * (-mean cosine); higher is more anomalous
-    std::span<double> reconstruction_error{}; // N: mean squared error
-    std::span<double> cosine{};               // N x count(): alignment of each monitored tensor with its reference
-    std::span<double> gradient_norm{};        // N x count(): |d mse / d phi_k| of that image alone
-    std::span<double> latent_divergence{};    // N: KL of a Gaussian latent's code; 0 without one
-    // with a profile only, code_distance with a profile that has codes
-    std::span<double> mean_cosine{};   // N x count(): alignment with the finished model's mean gradient
-    std::span<double> fisher_norm{};   // N x count(): sqrt of the sum of g^2 * weight
-    std::span<double> code_distance{}; // N: Mahalanobis distance of the code from those of the training images
-};
-
-/// What one pass over a sample yields: all that a score policy (score_policies.hpp) may look at. What needs a profile
-/// is empty, or NaN, without one.
-struct SampleStatistics {
-    double score = 0; // the paper's
-    double reconstruction_error = 0;
-    std::span<const double> cosine{}, gradient_norm{};
-    double latent_divergence = 0;
-    std::span<const double> mean_cosine{}, fisher_norm{};
-    double code_distance = std::numeric_limits<double>::quiet_NaN();
-};
-
-/// Scores in memory of their own: see ScoreOutput.
-struct Scores {
-    std::vector<double> score, reconstruction_error, cosine, gradient_norm, latent_divergence, mean_cosine, fisher_norm,
-        code_distance;
-    std::size_t count = 0; // monitored tensors: cosine of image i and tensor k is cosine[i * count + k]
-
-    std::size_t samples() const { return score.size(); }
-
-    /// The gradient score of image i: -mean cosine, in [-1, 1].
-    double gradient(std::size_t i) const {
-        double sum = 0;
-        for (std::size_t k = 0; k < count; ++k) sum += cosine[i * count + k];
-        return -sum / static_cast<double>(count);
-    }
-
-    /// Views of image i's values; valid while nothing here changes.
-    SampleStatistics operator[](std::size_t i) const&& = delete; // of what is gone after the expression
-    SampleStatistics operator[](std::size_t i) const& {
-        const auto each = [&](const std::vector<double>& values) {
-            return values.empty() ? std::span<const double>{} : std::span(values).subspan(i * count, count);
-        };
-        SampleStatistics s{
-            score[i],          reconstruction_error[i], each(cosine), each(gradient_norm), latent_divergence[i],
-            each(mean_cosine), each(fisher_norm)};
-        if (!code_distance.empty()) s.code_distance = code_distance[i];
-        return s;
-    }
-};
 
 /// A trained detector: packed weights and reference gradients, const from construction on. Any number of threads may
 /// score with one Scorer, each with a workspace of its own.
@@ -88,18 +35,14 @@ class Scorer {
             for (std::size_t& index : monitored_) index += encoder_tensors_;
         if (tensor_count(gradient_) <= monitored_.back())
             throw ShapeError("Scorer: the policy monitors another network");
-        std::size_t index = 0, i = 0;
-        for_each_tensor(
-            [&](const auto& tensor) {
-                if (i == monitored_.size() || monitored_[i] != index++) return;
-                const auto values = policy.reference().values(i);
-                if (values.size() != tensor.size())
-                    throw ShapeError(message("Scorer: monitored tensor ", policy.names()[i], " has ", tensor.size(),
-                                             " elements, its reference ", values.size()));
-                references_.emplace_back(values.begin(), values.end());
-                squared_norms_.push_back(policy.reference().squared_norm(i++));
-            },
-            gradient_);
+        policy.for_each_monitored(watched<Policy>(params), [&](std::size_t i, const auto& tensor) {
+            const auto values = policy.reference().values(i);
+            if (values.size() != tensor.size())
+                throw ShapeError(message("Scorer: monitored tensor ", policy.names()[i], " has ", tensor.size(),
+                                         " elements, its reference ", values.size()));
+            references_.emplace_back(values.begin(), values.end());
+            squared_norms_.push_back(policy.reference().squared_norm(i));
+        });
     }
 
     /// The same with a profile of the same model (fit_profile), for the statistics that need one. An image takes about

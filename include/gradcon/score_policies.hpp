@@ -2,7 +2,7 @@
 
 #include "gradcon/error.hpp"
 #include "gradcon/finite.hpp"
-#include "gradcon/score.hpp"
+#include "gradcon/statistics.hpp"
 
 #include <algorithm>
 #include <array>
@@ -39,11 +39,7 @@ struct ReconstructionScore {
 
 /// Minus the mean cosine with the running reference (paper, section 4.3, the gradient loss).
 struct GradientScore {
-    double operator()(const SampleStatistics& s) const {
-        double sum = 0;
-        for (const double c : s.cosine) sum += c;
-        return -sum / static_cast<double>(s.cosine.size());
-    }
+    double operator()(const SampleStatistics& s) const { return minus_mean(s.cosine); }
 };
 
 /// mse + beta * gradient score, with the policy's beta (paper, section 4.3): the default.
@@ -63,12 +59,7 @@ struct CodeDistanceScore {
 
 /// Minus the mean cosine with the finished model's mean gradient, instead of the running one. Needs a profile.
 struct FinishedAlignmentScore {
-    double operator()(const SampleStatistics& s) const {
-        double sum = 0;
-        for (const double c : s.mean_cosine) sum += c;
-        return s.mean_cosine.empty() ? std::numeric_limits<double>::quiet_NaN()
-                                     : -sum / static_cast<double>(s.mean_cosine.size());
-    }
+    double operator()(const SampleStatistics& s) const { return minus_mean(s.mean_cosine); }
 };
 
 /// What may be a term of a combined score. Positive ones enter by their logarithm, cosines with a minus: so that larger
