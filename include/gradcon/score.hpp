@@ -45,8 +45,8 @@ class Scorer {
         });
     }
 
-    /// The same with a profile of the same model (fit_profile), for the statistics that need one. An image takes about
-    /// a tenth longer. Codes in the profile are for images of the size that it was made of.
+    /// The same with a profile of the same model (fit_profile), for the statistics that need one. An image takes half
+    /// as long again. Codes in the profile are for images of the size that it was made of.
     /// @throws ShapeError when the profile is of other tensors
     template <class Policy>
     Scorer(const Model& model, const params_t<Model, T>& params, const Policy& policy,
