@@ -1,7 +1,7 @@
 #include "edit_file.hpp"
 #include "random_detector.hpp"
 
-#include <gradcon/io/model_file.hpp>
+#include <gradcon/io/detector_file.hpp>
 
 #include <doctest/doctest.h>
 
@@ -21,7 +21,7 @@ namespace {
 auto small() { return random_detector(models::cae({.height = 5, .width = 6, .widths = {3}}), {7, 5, 6, 1}); }
 
 template <class T, class Images>
-std::vector<double> scores_of(const io::Detector<T>& detector, const Images& images) {
+std::vector<double> scores_of(const TrainedModel<T>& detector, const Images& images) {
     SerialExecutor serial;
     return score_each(Scorer{detector.model, detector.params, detector.policy}, Batch<T>(images), serial).score;
 }
@@ -187,7 +187,7 @@ TEST_SUITE("model file") {
             };
         };
         refused(set_metadata("format", "other"), {"format \"other\"", "not \"gradcon\""});
-        refused(set_metadata("format_version", "3"), {"version 3 is newer", "up to 2"});
+        refused(set_metadata("format_version", "4"), {"version 4 is newer", "up to 3"});
         refused(set_metadata("format_version", "one"), {"format_version", "one"});
         refused(set_metadata("encoder", "[{"), {"metadata encoder", "JSON objects"});
         refused(set_metadata("encoder", std::string(100'000, '[')), {"metadata encoder", "JSON objects"});

@@ -28,17 +28,24 @@ std::vector<std::string> includes(const fs::path& header) {
     return found;
 }
 
-/// The floor of a header, by its path below include/gradcon; 5 is above all.
+/// The floor of a header, by its path below include/gradcon; 6 is above all.
 int floor_of(const std::string& header) {
     const std::string folder = header.substr(0, header.find('/') == std::string::npos ? 0 : header.find('/'));
-    static const std::map<std::string, int> folders{{"kernels", 1}, {"nn", 2},   {"constraint", 2}, {"optim", 2},
-                                                    {"io", 4},      {"data", 4}, {"testing", 4}};
-    static const std::map<std::string, int> files{
-        {"version.hpp", 0},    {"error.hpp", 0},          {"tensor.hpp", 0},    {"simd.hpp", 0},
-        {"random.hpp", 0},     {"finite.hpp", 0},         {"executor.hpp", 0},  {"tree.hpp", 1},
-        {"algebra.hpp", 1},    {"workspace.hpp", 3},      {"objective.hpp", 3}, {"fit.hpp", 3},
-        {"score.hpp", 3},      {"metrics.hpp", 3},        {"profile.hpp", 3},   {"intervals.hpp", 3},
-        {"statistics.hpp", 3}, {"score_policies.hpp", 3}, {"gradcon.hpp", 5}};
+    static const std::map<std::string, int> folders{{"kernels", 1}, {"input", 1}, {"nn", 2},   {"constraint", 2},
+                                                    {"optim", 2},   {"io", 5},    {"data", 5}, {"testing", 5}};
+    static const std::map<std::string, int> files{{"version.hpp", 0},       {"error.hpp", 0},
+                                                  {"tensor.hpp", 0},        {"simd.hpp", 0},
+                                                  {"random.hpp", 0},        {"finite.hpp", 0},
+                                                  {"executor.hpp", 0},      {"tree.hpp", 1},
+                                                  {"algebra.hpp", 1},       {"workspace.hpp", 3},
+                                                  {"objective.hpp", 3},     {"fit.hpp", 3},
+                                                  {"score.hpp", 3},         {"metrics.hpp", 3},
+                                                  {"profile.hpp", 3},       {"intervals.hpp", 3},
+                                                  {"statistics.hpp", 3},    {"score_policies.hpp", 3},
+                                                  {"calibration.hpp", 3},   {"drift.hpp", 3},
+                                                  {"attribution.hpp", 3},   {"score_derivative.hpp", 3},
+                                                  {"trained_model.hpp", 4}, {"detector.hpp", 4},
+                                                  {"explainer.hpp", 4},     {"gradcon.hpp", 6}};
     if (!folder.empty()) return folders.contains(folder) ? folders.at(folder) : -1;
     return files.contains(header) ? files.at(header) : -1;
 }

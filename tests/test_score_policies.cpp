@@ -2,7 +2,7 @@
 #include "edit_file.hpp"
 #include "random_detector.hpp"
 
-#include <gradcon/io/model_file.hpp>
+#include <gradcon/io/detector_file.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <gradcon/io/model_file.hpp>
+#include <gradcon/trained_model.hpp>
 #include <gradcon/nn/models.hpp>
 
 #include <cstddef>
 #include <tuple>
 
-using Detector = gradcon::io::Detector<float>;
+using Detector = gradcon::TrainedModel<float>;
 using Model = Detector::Model;
 
 /// The paper's networks as one type.

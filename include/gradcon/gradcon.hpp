@@ -1,6 +1,7 @@
 #pragma once
 
-// gradcon: gradient-based anomaly detection. The whole library but its leaves (io, data, testing), in twenty lines:
+// gradcon: gradient-based anomaly detection. The method, in twenty lines; the product (detector.hpp, explainer.hpp) and
+// the leaves (io, data, testing) are included by name:
 //
 //     auto model = gradcon::models::paper_cae(1);                       // a value: layers and their sizes
 //     gradcon::Rng rng(0);
@@ -15,10 +16,13 @@
 //     const double quality = gradcon::auroc(scores.score, is_anomaly);
 //
 // Images are float or double tensors N x height x width x channels with values in [0, 1].
-// Floors: tensor, simd < tree, algebra, kernels < nn, constraint, optim < objective, fit, profile, score, metrics.
+// Floors: tensor, simd < tree, algebra, kernels < nn, constraint, optim < objective, fit, score, metrics, calibration.
 
 #include "gradcon/algebra.hpp"
+#include "gradcon/attribution.hpp"
+#include "gradcon/calibration.hpp"
 #include "gradcon/constraint/gradcon.hpp"
+#include "gradcon/drift.hpp"
 #include "gradcon/executor.hpp"
 #include "gradcon/fit.hpp"
 #include "gradcon/intervals.hpp"

@@ -17,6 +17,9 @@
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
+template <class Model, class T>
+class Attribution;
+
 /// A trained detector: packed weights and reference gradients, const from construction on. Any number of threads may
 /// score with one Scorer, each with a workspace of its own.
 template <class Model, class T>
@@ -128,6 +131,8 @@ class Scorer {
     }
 
   private:
+    friend class Attribution<Model, T>; // differentiates what is computed here
+
     /// Image i as scalars.
     static Batch<T> pixels(Batch<T> images, std::size_t i, Workspace&) { return images.slice(i, 1); }
     static Batch<T> pixels(Batch<std::uint8_t> images, std::size_t i, Workspace& w) {

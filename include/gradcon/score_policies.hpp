@@ -85,6 +85,21 @@ constexpr bool needs_profile(Statistic statistic) {
 }
 constexpr bool needs_codes(Statistic statistic) { return statistic == Statistic::code_distance; }
 
+/// The statistic's values: of every monitored tensor, or one; none, or NaN, where it needs a profile that is not there.
+/// Valid as long as `s`.
+inline std::span<const double> values_of(Statistic statistic, const SampleStatistics& s) {
+    switch (statistic) {
+    case Statistic::reconstruction_error: return {&s.reconstruction_error, 1};
+    case Statistic::cosine: return s.cosine;
+    case Statistic::gradient_norm: return s.gradient_norm;
+    case Statistic::latent_divergence: return {&s.latent_divergence, 1};
+    case Statistic::mean_cosine: return s.mean_cosine;
+    case Statistic::fisher_norm: return s.fisher_norm;
+    case Statistic::code_distance: return {&s.code_distance, 1};
+    }
+    return {};
+}
+
 /// One statistic on a common scale: of each monitored tensor standardised on normal samples, averaged over the tensors,
 /// and the average divided by its standard deviation. A tensor whose statistic never varies is left out.
 class StandardizedStatistic {
@@ -141,21 +156,9 @@ class StandardizedStatistic {
     }
 
   private:
-    std::span<const double> each(const SampleStatistics& s) const {
-        switch (statistic_) {
-        case Statistic::reconstruction_error: return {&s.reconstruction_error, 1};
-        case Statistic::cosine: return s.cosine;
-        case Statistic::gradient_norm: return s.gradient_norm;
-        case Statistic::latent_divergence: return {&s.latent_divergence, 1};
-        case Statistic::mean_cosine: return s.mean_cosine;
-        case Statistic::fisher_norm: return s.fisher_norm;
-        case Statistic::code_distance: return {&s.code_distance, 1};
-        }
-        return {};
-    }
-    std::size_t count(const SampleStatistics& s) const { return each(s).size(); }
+    std::size_t count(const SampleStatistics& s) const { return values_of(statistic_, s).size(); }
     double value(const SampleStatistics& s, std::size_t k) const {
-        const double v = each(s)[k];
+        const double v = values_of(statistic_, s)[k];
         if (statistic_ == Statistic::cosine || statistic_ == Statistic::mean_cosine) return -v;
         return std::log(v < 1e-300 ? 1e-300 : v); // NaN stays NaN
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gradcon/finite.hpp"
 #include "gradcon/simd.hpp"
 
 #include <cstddef>
@@ -48,6 +49,22 @@ struct Scores {
     std::size_t count = 0; // monitored tensors: cosine of image i and tensor k is cosine[i * count + k]
 
     std::size_t samples() const { return score.size(); }
+
+    /// One sample more, at the end; all must come from scorers that give the same statistics.
+    void add(const SampleStatistics& s) {
+        count = s.cosine.size();
+        score.push_back(s.score);
+        reconstruction_error.push_back(s.reconstruction_error);
+        latent_divergence.push_back(s.latent_divergence);
+        const auto append = [](std::vector<double>& to, std::span<const double> from) {
+            to.insert(to.end(), from.begin(), from.end());
+        };
+        append(cosine, s.cosine);
+        append(gradient_norm, s.gradient_norm);
+        append(mean_cosine, s.mean_cosine);
+        append(fisher_norm, s.fisher_norm);
+        if (!is_nan(s.code_distance)) code_distance.push_back(s.code_distance);
+    }
 
     /// The gradient score of image i: -mean cosine, in [-1, 1].
     double gradient(std::size_t i) const { return minus_mean(std::span(cosine).subspan(i * count, count)); }

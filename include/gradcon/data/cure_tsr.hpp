@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gradcon/data/bmp.hpp"
-#include "gradcon/data/resize.hpp"
+#include "gradcon/input/resize.hpp"
 #include "gradcon/error.hpp"
 #include "gradcon/simd.hpp"
 #include "gradcon/tensor.hpp"

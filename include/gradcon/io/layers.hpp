@@ -1,7 +1,6 @@
 #pragma once
 
-#include "gradcon/io/description.hpp"
-#include "gradcon/io/safetensors.hpp"
+#include "gradcon/io/metadata.hpp"
 #include "gradcon/nn/chain.hpp"
 #include "gradcon/nn/sequential.hpp"
 
@@ -79,15 +78,6 @@ std::vector<Description> describe_layers(const ChainOf<Layers...>& chain) {
 }
 
 namespace detail {
-/// A size that was described. @throws ValueError beyond 2^20: far beyond every network, and so small that no product of
-/// three overflows
-inline std::size_t size_of(const Description& description, const char* key) {
-    constexpr std::uint64_t largest = std::uint64_t{1} << 20;
-    const std::uint64_t value = description.at<std::uint64_t>(key);
-    if (value > largest) throw ValueError(message(key, " is at most ", largest, "; it is ", value));
-    return value;
-}
-
 /// Makes a layer from its description: every key must be there and none besides, and the file must hold its weight and
 /// bias, so that nothing larger than the file is ever made.
 class LayerReader {

@@ -3,6 +3,7 @@
 #include "gradcon/constraint/gradcon.hpp"
 #include "gradcon/io/checksum.hpp"
 #include "gradcon/io/layers.hpp"
+#include "gradcon/io/metadata.hpp"
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/io/score_policy.hpp"
 #include "gradcon/nn/autoencoder.hpp"
@@ -21,11 +22,11 @@
 #include <utility>
 #include <vector>
 
-// A trained detector as one safetensors file: parameters (names and layouts of PyTorch: see parameters.hpp), the exact
+// A trained model as one safetensors file: parameters (names and layouts of PyTorch: see parameters.hpp), the exact
 // reference gradients "ref.0", "ref.1", ... (F64, in the layouts of their weights), what scores beyond the paper's have
 // fitted (see score_policy.hpp), and as metadata
 //     format              "gradcon"
-//     format_version      "1", or "2" with a latent, a profile or a score policy
+//     format_version      "1", "2" with a latent, a profile or a score policy, "3" with what deployment.hpp adds
 //     encoder, decoder    lists of layers, as JSON
 //     policy              options, monitored tensors, number of updates
 //     latent              a Gaussian latent's size, if there is one
@@ -33,7 +34,7 @@
 //     checksum            CRC-64 over all of that and the tensors
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
 
-inline constexpr unsigned model_format_version = 2;
+inline constexpr unsigned model_format_version = 3;
 
 namespace detail {
 inline constexpr std::array<const char*, 2> reference_of_names{"total_loss", "reconstruction_loss"};
@@ -50,19 +51,6 @@ Description describe_policy(const GradCon<Tree>& policy) {
         .with("decay", o.decay)
         .with("monitored", policy.names())
         .with("updates", policy.reference().updates());
-}
-
-inline std::vector<Description> read_descriptions(const Safetensors& file, const std::string& key) {
-    const auto found = file.metadata().find(key);
-    if (found == file.metadata().end()) throw FileError(file.path() + ": metadata lacks " + key);
-    try {
-        return parse_descriptions(found->second);
-    } catch (const ValueError& error) { throw FileError(message(file.path(), ": metadata ", key, ": ", error.what())); }
-}
-
-inline std::string metadata(const Safetensors& file, const std::string& key) {
-    const auto found = file.metadata().find(key);
-    return found == file.metadata().end() ? std::string() : found->second;
 }
 
 /// Checks what every file of ours has before anything in it is believed.
@@ -175,13 +163,37 @@ std::pair<GradientProfile<T>, AnyScorePolicy> read_scoring(const Safetensors& fi
     } catch (const ValueError& error) { throw FileError(file.path() + ": score_policy: " + error.what()); }
 }
 
+/// What deployment.hpp keeps; those who read network and policy only pass over it.
+inline bool of_deployment(const std::string& name) {
+    return name.starts_with("input.") || name.starts_with("calibration.") || name.starts_with("self_test.");
+}
+
 inline void refuse_extra(const Safetensors& file, const std::set<std::string>& names_read) {
     for (const auto& entry : file.entries())
-        if (!names_read.contains(entry.name)) throw FileError(file.path() + ": unexpected tensor " + entry.name);
+        if (!names_read.contains(entry.name) && !of_deployment(entry.name))
+            throw FileError(file.path() + ": unexpected tensor " + entry.name);
+}
+
+/// Network, policy and scoring, as tensors and metadata. @throws as save_model does
+template <class Model, class Params, class Tree>
+void append_model(const Model& model, const Params& params, const GradCon<Tree>& policy,
+                  const GradientProfile<scalar_t<Params>>& profile, const AnyScorePolicy& score_policy,
+                  std::vector<TensorToWrite>& tensors, std::map<std::string, std::string>& metadata) {
+    append_parameters(params, "", tensors);
+    const auto& tree = watched<GradCon<Tree>>(params);
+    append_references(policy, tree, "", tensors);
+    metadata["format"] = "gradcon";
+    describe_network(model, metadata);
+    metadata["policy"] = to_json(std::vector(1, describe_policy(policy)));
+    if (!profile.mean.empty()) append_profile(profile, policy, tree, tensors);
+    std::visit(ScorePolicyCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_policy);
+    if (score_policy.index() > 0) metadata["score_policy"] = append_score_policy(score_policy, tensors);
+    const bool new_parts = model.latent.is_gaussian() || !profile.mean.empty() || score_policy.index() > 0;
+    metadata["format_version"] = new_parts ? "2" : "1"; // so that older readers take what they can
 }
 } // namespace detail
 
-/// Writes a trained detector; a file that was there is replaced at once or, on any error, not at all.
+/// Writes a trained model; a file that was there is replaced at once or, on any error, not at all.
 /// @param profile of fit_profile, if there is one; score_policy: what turns its statistics into a score
 /// @throws ShapeError when policy or profile is of another network; ValueError when a number of what is saved is not
 /// finite, or the score policy does not fit policy and profile; FileError when the file cannot be written
@@ -190,23 +202,14 @@ void save_model(const std::filesystem::path& path, const Model& model, const Par
                 const GradCon<Tree>& policy, const GradientProfile<scalar_t<Params>>& profile = {},
                 const AnyScorePolicy& score_policy = {}) {
     std::vector<TensorToWrite> tensors;
-    append_parameters(params, "", tensors);
-    const auto& tree = watched<GradCon<Tree>>(params);
-    detail::append_references(policy, tree, "", tensors);
     std::map<std::string, std::string> metadata;
-    metadata["format"] = "gradcon";
-    detail::describe_network(model, metadata);
-    metadata["policy"] = to_json(std::vector(1, detail::describe_policy(policy)));
-    if (!profile.mean.empty()) detail::append_profile(profile, policy, tree, tensors);
-    std::visit(detail::ScorePolicyCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_policy);
-    if (score_policy.index() > 0) metadata["score_policy"] = detail::append_score_policy(score_policy, tensors);
-    const bool new_parts = model.latent.is_gaussian() || !profile.mean.empty() || score_policy.index() > 0;
-    metadata["format_version"] = new_parts ? "2" : "1"; // so that older readers take what they can
+    detail::append_model(model, params, policy, profile, score_policy, tensors, metadata);
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
 }
 
-/// Reads a detector into a model that is given, whose layers must be the file's. Number types may differ.
+/// Reads a file into a model that is given, whose layers must be the file's. Number types may differ. A detector's
+/// input, calibration and self-test (detector_file.hpp) are passed over.
 /// @param profile becomes the file's, empty if it has none; score_policy: the paper's unless the file has another
 /// @throws FileError that names what is wrong; nothing is then changed
 template <class Model, class Params, class Tree>
@@ -233,36 +236,6 @@ void load_model(const std::filesystem::path& path, const Model& model, Params& p
     GradientProfile<scalar_t<Params>> profile;
     AnyScorePolicy score_policy;
     load_model(path, model, params, policy, profile, score_policy);
-}
-
-/// A detector whose network the file describes.
-template <class T>
-struct Detector {
-    using Model = Autoencoder<Chain, Chain>;
-    Model model;
-    typename Model::template Params<T> params;
-    GradCon<typename Chain::template Params<T>> policy;
-    GradientProfile<T> profile{};  // empty: the file has none
-    AnyScorePolicy score_policy{}; // the paper's, unless the file has another
-};
-
-/// Reads a detector of any network made of the shipped layers, whose policy watches the decoder.
-/// @throws FileError that names what is wrong
-template <class T>
-Detector<T> load_model(const std::filesystem::path& path) {
-    const Safetensors file = read_safetensors(path);
-    detail::check_format(file, "gradcon", model_format_version);
-    const Autoencoder model{read_chain(file, "down.", detail::read_descriptions(file, "encoder")),
-                            read_chain(file, "up.", detail::read_descriptions(file, "decoder")),
-                            detail::read_latent(file)};
-    Rng rng;
-    auto params = model.template init<T>(rng);
-    std::set<std::string> names;
-    read_parameters(file, "", params, names);
-    auto policy = detail::read_policy(file, params.decoder, names);
-    auto [profile, score_policy] = detail::read_scoring<T>(file, policy, params.decoder, names);
-    detail::refuse_extra(file, names);
-    return {model, std::move(params), std::move(policy), std::move(profile), std::move(score_policy)};
 }
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gradcon/constraint/gradcon.hpp"
-#include "gradcon/io/description.hpp"
+#include "gradcon/io/metadata.hpp"
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/profile.hpp"
 #include "gradcon/score_policies.hpp"
@@ -21,15 +21,6 @@
 //     metadata score_policy                             its name, then an object for each term
 //     score_policy.0.means, .deviations, .normal        of each term, F64
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail {
-
-/// One of `names` as its place. @throws ValueError for another word
-template <class Names>
-std::size_t parse_name(const Description& description, const char* key, const Names& names) {
-    const std::string& name = description.at<std::string>(key);
-    for (std::size_t i = 0; i < names.size(); ++i)
-        if (name == names[i]) return i;
-    throw ValueError(message(key, " cannot be ", name));
-}
 
 /// @throws ShapeError when the profile is of another network
 template <class Tree, class T>

@@ -69,4 +69,17 @@ double mahalanobis(std::span<const T> whitening, std::span<const double> mean, s
     return std::sqrt(sum);
 }
 
+/// slope += factor * W' W (z - mean): for the gradient of d = |W (z - mean)|, which is W' W (z - mean) / d.
+/// @param centred z - mean
+template <class T>
+void add_mahalanobis_gradient(std::span<const T> whitening, std::span<const T> centred, double factor,
+                              std::span<double> slope) {
+    const std::size_t n = centred.size();
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto row = whitening.subspan(i * n, i + 1);
+        const double value = factor * dot(row, centred.first(i + 1));
+        for (std::size_t j = 0; j <= i; ++j) slope[j] += value * double{row[j]};
+    }
+}
+
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels

@@ -76,4 +76,29 @@ inline Autoencoder<Chain, Chain> cae(const CaeOptions& options) {
     return {Chain{std::move(encoder)}, Chain{std::move(decoder)}};
 }
 
+/// Numbers in a sample, 1 or more; the values of each encoder layer, which the decoder mirrors.
+struct MlpOptions {
+    std::size_t values = 1;
+    std::vector<std::size_t> widths{32, 16};
+};
+
+/// An autoencoder of Linear layers for rows of numbers (batches of 1 x 1 x values), ReLU between them and nothing at
+/// the end: for standardised columns (TableInput).
+/// @throws ValueError when a size is 0, or there is no width
+inline Autoencoder<Chain, Chain> mlp(const MlpOptions& options) {
+    if (options.widths.empty() || options.values == 0)
+        throw ValueError(message("models::mlp: values and the number of widths are 1 or more; given: ", options.values,
+                                 " and ", options.widths.size()));
+    std::vector<Chain::AnyLayer> encoder, decoder;
+    std::size_t in = options.values;
+    for (const std::size_t out : options.widths) {
+        if (!encoder.empty()) encoder.push_back(ReLU{});
+        encoder.push_back(Linear{in, out});
+        if (!decoder.empty()) decoder.insert(decoder.begin(), ReLU{});
+        decoder.insert(decoder.begin(), Linear{out, in});
+        in = out;
+    }
+    return {Chain{std::move(encoder)}, Chain{std::move(decoder)}};
+}
+
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::models

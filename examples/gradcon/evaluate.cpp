@@ -1,0 +1,3 @@
+#include "scoring.hpp"
+
+int evaluate(const Options&) { return 0; }

@@ -1,0 +1,141 @@
+// The command: from a folder of normal pictures, or a table, to alarms with a known false-alarm rate.
+#include "options.hpp"
+
+#include <gradcon/error.hpp>
+#include <gradcon/version.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <string>
+
+namespace {
+
+constexpr int bad_use = 2, bad_data = 3;
+
+void add_inputs(CLI::App& command, Options& options, const char* what) {
+    command.add_option("INPUT", options.inputs, what)->required();
+    command.add_option("--label-column", options.input.label_column,
+                       "column of a table that is never looked at by the model");
+    command.add_option("--labels", options.input.labels, ".npy with a label for each row of a .npy table");
+    command.add_option("--threads", options.threads, "0: all")->check(CLI::Range(0, 4096));
+    command.add_flag("--keep-going", options.keep_going, "name bad files and leave them out, instead of stopping");
+}
+
+void add_model(CLI::App& command, Options& options) {
+    command.add_option("--model", options.model, "the model file")->capture_default_str();
+}
+
+void add_threshold(CLI::App& command, Options& options) {
+    auto* rate =
+        command
+            .add_option("--false-alarm-rate", options.false_alarm_rate, "share of normal samples that may be alarms")
+            ->check(CLI::Range(1e-9, 0.999999));
+    command.add_option("--threshold", options.threshold, "scores that reach it are alarms")->excludes(rate);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"gradcon: learns what is normal, finds what is not"};
+    app.require_subcommand(1);
+    app.set_version_flag(
+        "--version", gradcon::message(GRADCON_VERSION_MAJOR, ".", GRADCON_VERSION_MINOR, ".", GRADCON_VERSION_PATCH));
+    app.footer("INPUT is a folder of pictures (PNG, JPEG, BMP, PGM, PPM; folders within it too), a picture, an IDX or "
+               "CIFAR-10 file (--class K: the images of that class), a table (.csv, .tsv, .npy), or - for a list of "
+               "pictures on standard input.\n"
+               "Exit status: 0 fine, 1 anomalies were found (with --fail-on-anomaly), 2 bad use, 3 bad data.");
+    Options options;
+    int status = 0;
+
+    auto* command = app.add_subcommand("train", "learn from normal samples and write a calibrated model");
+    add_inputs(*command, options, "normal samples");
+    add_model(*command, options);
+    command->add_option("--class", options.input.only_label,
+                        "only samples with this label (IDX, CIFAR-10, labelled tables)");
+    command->add_option("--size", options.size, "N or HxW that pictures are resized to (as the first, 64 at most)");
+    command->add_option("--channels", options.channels, "1 gray, 3 colours (as the first picture)")
+        ->check(CLI::IsMember({1, 3}));
+    command->add_option("--width", options.width, "values of the first layer (pictures: 32)")
+        ->check(CLI::Range(1, 4096));
+    command->add_option("--depth", options.depth, "layers of the encoder (pictures: 4, tables: 2)")
+        ->check(CLI::Range(1, 12));
+    command->add_option("--score", options.score, "what a sample's score is")
+        ->capture_default_str()
+        ->check(CLI::IsMember({"recommended", "gradcon", "reconstruction", "gradient", "code_distance",
+                               "finished_alignment", "log_norm_density"}));
+    command->add_option("--epochs", options.epochs)->capture_default_str()->check(CLI::Range(1, 1'000'000));
+    command->add_option("--seed", options.seed)->capture_default_str();
+    command->add_option("--window", options.input.window, "rows of a time series that make one sample")
+        ->check(CLI::Range(1, 1'000'000));
+    command->add_option("--stride", options.input.stride, "rows from one sample to the next")
+        ->check(CLI::Range(1, 1'000'000));
+    command
+        ->add_option("--false-alarm-rate", options.false_alarm_rate,
+                     "share of normal samples that may be alarms (0.01)")
+        ->check(CLI::Range(1e-9, 0.999999));
+    command->add_flag("--resume", options.resume, "go on where a training of the same samples was stopped");
+    command->callback([&] { status = train(options); });
+
+    command = app.add_subcommand("calibrate", "choose the threshold anew on normal samples, without training");
+    add_inputs(*command, options, "normal samples");
+    add_model(*command, options);
+    add_threshold(*command, options);
+    command->add_option("--class", options.input.only_label, "only samples with this label");
+    command->add_option("--abnormal", options.abnormal, "anomalies: the threshold of the best F1");
+    command->add_option("--out", options.out, "write another model file instead of the same");
+    command->callback([&] { status = calibrate(options); });
+
+    command = app.add_subcommand("score", "score samples, one line each");
+    add_inputs(*command, options, "samples");
+    add_model(*command, options);
+    add_threshold(*command, options);
+    command->add_option("--format", options.format)
+        ->capture_default_str()
+        ->check(CLI::IsMember({"table", "csv", "jsonl"}));
+    command->add_flag("--fail-on-anomaly", options.fail_on_anomaly, "exit status 1 when there is an anomaly");
+    command->add_flag("--drift", options.drift,
+                      "watch whether the scores still come from where the calibration's came");
+    command->callback([&] { status = score(options); });
+
+    command = app.add_subcommand("evaluate", "how well a model tells normal from abnormal");
+    add_inputs(*command, options, "folder with the folders normal and abnormal, or a table with --label-column");
+    add_model(*command, options);
+    add_threshold(*command, options);
+    command->add_option("--normal-label", options.normal_label, "label of a table's normal rows (0)");
+    command->add_option("--report", options.report, "write a page: scores, ROC, pictures");
+    command->add_option("--json", options.json, "write the figures");
+    command->callback([&] { status = evaluate(options); });
+
+    command = app.add_subcommand("explain", "why a sample scores as it does");
+    add_inputs(*command, options, "a sample (of several the first)");
+    add_model(*command, options);
+    add_threshold(*command, options);
+    command->add_option("--out", options.out, "PNG of a picture, its reconstruction, residual and attribution");
+    command->add_flag("--fail-on-anomaly", options.fail_on_anomaly, "exit status 1 when it is an anomaly");
+    command->callback([&] { status = explain(options); });
+
+    command = app.add_subcommand("info", "what is in a model file");
+    add_model(*command, options);
+    command->callback([&] { status = info(options); });
+
+    command = app.add_subcommand("selftest", "does the model score here as where it was saved?");
+    add_model(*command, options);
+    command->callback([&] { status = selftest(options); });
+
+    try {
+        app.parse(argc, argv);
+        return status;
+    } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : bad_use; } catch (const BadUse& error) {
+        std::fprintf(stderr, "gradcon: %s\n", error.what.c_str());
+        return bad_use;
+    } catch (const gradcon::ValueError& error) {
+        std::fprintf(stderr, "gradcon: %s\n", error.what());
+        return bad_use;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "gradcon: %s\n", error.what());
+        return bad_data;
+    }
+}

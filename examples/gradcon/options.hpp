@@ -1,0 +1,35 @@
+#pragma once
+
+#include "sample.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// A wrong word on the command line: exit status 2.
+struct BadUse {
+    std::string what;
+};
+
+/// All that the commands may be told; each looks at its own.
+struct Options {
+    std::vector<std::string> inputs;
+    InputOptions input;
+    std::string model = "model.safetensors", out, report, json, checkpoint;
+    std::string size, score = "recommended", format = "table", normal_label, abnormal;
+    std::size_t channels = 0, width = 0, depth = 0, epochs = 50, threads = 0;
+    std::uint64_t seed = 0;
+    std::optional<double> false_alarm_rate, threshold;
+    bool resume = false, keep_going = false, fail_on_anomaly = false, drift = false;
+};
+
+/// Each returns the exit status: 0, or 1 when anomalies were found and that was asked for.
+int train(const Options& options);
+int calibrate(const Options& options);
+int score(const Options& options);
+int evaluate(const Options& options);
+int explain(const Options& options);
+int info(const Options& options);
+int selftest(const Options& options);

@@ -1,0 +1,198 @@
+#pragma once
+
+#include "gradcon/score.hpp"
+#include "gradcon/score_derivative.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+
+/// All that one attribution writes; one for each thread, made by Attribution::workspace.
+template <class Model, class T>
+struct AttributionWorkspace {
+    ScoringWorkspace<Model, T> scoring;
+    ScoreDerivative derivative;
+    decltype(params_t<Model, T>::decoder) direction; // u: dS/dg on the monitored tensors, else 0
+    packed_t<decltype(Model::decoder), T> packed_direction;
+    decoder_cache_t<Model, T> tangent;
+    Tensor<T, 4> zeros, dy_dot, adjoint;
+    std::vector<double> code_slope; // dS/dz
+};
+
+/// Where an anomaly lies: the derivative of an image's score in each of its pixels. An image is its own target.
+///
+/// With L the image's mse, g_k = dL/dphi_k its gradients in the decoder's monitored tensors and z its code, a score is
+/// a function S(L, g, z) with the derivatives a = dS/dL, u = dS/dg and v = dS/dz. (A Gaussian latent's KL is one of h,
+/// and Latent::backward knows its derivative.) <u, g> is the derivative of L along u, a direction in the decoder's
+/// parameters, so that its own derivatives in y and z are the tangents of dy = dL/dy and dz = dL/dz along u
+/// (Pearlmutter's R-operator, see objective):
+///     dS/dx = encoder_backward(a dz + dz_dot + v) - (a dy + dy_dot)
+/// where the last part is that of the target. Const from construction on, as a Scorer.
+template <class Model, class T>
+class Attribution {
+  public:
+    using Scalar = T;
+    using Workspace = AttributionWorkspace<Model, T>;
+
+    /// @param scorer with a profile for scores that need one
+    /// @throws ValueError when its policy watches the encoder, through which no tangents are carried here
+    explicit Attribution(Scorer<Model, T> scorer) : scorer_(std::move(scorer)) {
+        if (scorer_.monitored_.front() < scorer_.encoder_tensors_)
+            throw ValueError("Attribution: the policy watches the encoder; it must watch the decoder only, as "
+                             "GradCon{params.decoder, ...} does");
+    }
+
+    const Scorer<Model, T>& scorer() const { return scorer_; }
+
+    Workspace workspace() const {
+        Workspace w;
+        w.scoring = scorer_.workspace();
+        w.direction = scorer_.gradient_.decoder;
+        return w;
+    }
+
+    /// The derivative of score_policy(scorer().statistics(images, i, ...)) in the pixels of image `i`. Positive where
+    /// more of a pixel makes the image stranger. What has no derivative counts as constant: a cosine or a norm of a
+    /// gradient that is 0, a distance of 0, the logarithm of a statistic below 1e-300. A pixel that is not finite gives
+    /// a score of NaN and no derivative to speak of. Allocates nothing once the workspace is warm.
+    /// @param out height x width x channels of one image, overwritten  @return the score
+    /// @throws ValueError when there is no image `i`, `out` is of another size, or the score has no derivative, needs a
+    /// profile that the scorer lacks or was fitted for another network; ShapeError as Scorer::statistics does
+    template <DifferentiableScore P>
+    double attribute(Batch<T> images, std::size_t i, const P& score_policy, Workspace& w, std::span<T> out) const {
+        return attribute_pixels(images, i, score_policy, w, out);
+    }
+
+    /// The same for images of bytes; the derivative is in the pixels' values from 0 to 1.
+    template <DifferentiableScore P>
+    double attribute(Batch<std::uint8_t> images, std::size_t i, const P& score_policy, Workspace& w,
+                     std::span<T> out) const {
+        return attribute_pixels(images, i, score_policy, w, out);
+    }
+
+  private:
+    template <class Pixel, class P>
+    double attribute_pixels(Batch<Pixel> images, std::size_t i, const P& score_policy, Workspace& w,
+                            std::span<T> out) const {
+        if (images.samples() > 0 && out.size() != images.sample_size())
+            throw ValueError(message("Attribution: an image of ", images.sample_size(),
+                                     " values needs a span of as many; given: ", out.size()));
+        const SampleStatistics s = scorer_.statistics(images, i, w.scoring); // its passes stay in w.scoring
+        w.derivative.reset(scorer_.count(), scorer_.has_profile(), scorer_.has_codes());
+        add_derivative(score_policy, s, w.derivative);
+        Shape shape = images.shape();
+        shape[0] = 1;
+        differentiate(s, Batch<T>(w.scoring.dy.data(), shape), w, out);
+        return score_policy(s);
+    }
+
+    /// From w.derivative, dS in the statistics, to dS/dx.
+    void differentiate(const SampleStatistics& s, Batch<T> dy, Workspace& w, std::span<T> out) const {
+        ScoreDerivative& d = w.derivative;
+        const double a = d[Statistic::reconstruction_error][0] + d.score; // the paper's score is mse - beta mean cosine
+        for (double& slope : d[Statistic::cosine])
+            slope -= d.score * scorer_.beta_ / static_cast<double>(scorer_.count());
+
+        const bool second_order = d.is_of_gradients();
+        const Batch<T> dz = decoder_backward(dy, second_order, w);
+        w.code_slope.assign(dz.size(), 0);
+        for (std::size_t e = 0; e < dz.size(); ++e) w.code_slope[e] = a * double{dz.data()[e]};
+        for (std::size_t e = 0; e < out.size(); ++e) out[e] = static_cast<T>(-a * double{dy.data()[e]});
+        if (second_order) add_tangents(s, dy.size(), dz.shape(), w, out);
+        const double v = scorer_.has_codes() ? d[Statistic::code_distance][0] : 0;
+        if (v != 0 && s.code_distance > 0)
+            kernels::add_mahalanobis_gradient(std::span<const T>(scorer_.profile_.code_whitening),
+                                              std::span<const T>(w.scoring.code), v / s.code_distance,
+                                              std::span(w.code_slope));
+        const auto adjoint = reserve(w.adjoint, dz.shape());
+        std::ranges::transform(w.code_slope, adjoint.data(), [](double slope) { return static_cast<T>(slope); });
+        const Batch<T> dx = encoder_backward(adjoint, d[Statistic::latent_divergence][0], w);
+        for (std::size_t e = 0; e < out.size(); ++e) out[e] += dx.data()[e];
+    }
+
+    /// dz_dot to w.code_slope, and -dy_dot to `out`. @pre w.scoring.gradient has g
+    void add_tangents(const SampleStatistics& s, std::size_t pixels, const Shape& code, Workspace& w,
+                      std::span<T> out) const {
+        set_direction(s, w);
+        const auto& decoder = scorer_.model_.decoder;
+        const auto &p = scorer_.packed_.decoder, &p_dot = w.packed_direction;
+        pack(decoder, w.direction, w.packed_direction);
+        const Batch<T> y_dot =
+            forward_tangent_parameters(decoder, p, p_dot, w.scoring.decoder, w.tangent, code, w.zeros);
+        const Batch<T> dy_dot = MeanSquaredError::gradient_tangent(y_dot, pixels, w.dy_dot);
+        const Batch<T> dz_dot = decoder.backward_tangent(p, p_dot, w.scoring.decoder, w.tangent, dy_dot,
+                                                         w.scoring.gradient.decoder); // g_dot, which nobody reads
+        for (std::size_t e = 0; e < dz_dot.size(); ++e) w.code_slope[e] += double{dz_dot.data()[e]};
+        for (std::size_t e = 0; e < out.size(); ++e) out[e] -= dy_dot.data()[e];
+    }
+
+    /// dL/dz; and the gradients of L in w.scoring.gradient, if they are wanted.
+    Batch<T> decoder_backward(Batch<T> dy, bool wants_gradients, Workspace& w) const {
+        const auto& decoder = scorer_.model_.decoder;
+        auto &cache = w.scoring.decoder, &gradient = w.scoring.gradient.decoder;
+        if (!wants_gradients)
+            return backward_reduce(decoder, scorer_.packed_.decoder, cache, dy, gradient,
+                                   no_reductions(w).subspan(scorer_.encoder_tensors_), true);
+        fill(gradient, 0);
+        return decoder.backward(scorer_.packed_.decoder, cache, dy, gradient);
+    }
+
+    /// dx, where f has the derivative `dz` in the code: of f + kl_weight * KL.
+    Batch<T> encoder_backward(Batch<T> dz, double kl_weight, Workspace& w) const {
+        return backward_reduce(scorer_.model_.encoder, scorer_.packed_.encoder, w.scoring.encoder,
+                               scorer_.model_.latent.backward(w.scoring.latent, dz, kl_weight),
+                               w.scoring.gradient.encoder, no_reductions(w).first(scorer_.encoder_tensors_), true);
+    }
+
+    /// For a backward pass that leaves the parameters' gradients out.
+    static std::span<kernels::Reduction<T>> no_reductions(Workspace& w) {
+        w.scoring.reductions.assign(w.scoring.reductions.size(), {});
+        return w.scoring.reductions;
+    }
+
+    /// w.direction = u, from the slopes of cos(r, g), cos(m, g), |g| and the Fisher norm f. With f^2 = sum F g^2,
+    ///     d|g|/dg = g / |g|,   df/dg = F g / f
+    void set_direction(const SampleStatistics& s, Workspace& w) const {
+        ScoreDerivative& d = w.derivative;
+        fill(w.direction, 0);
+        std::size_t index = scorer_.encoder_tensors_, k = 0;
+        for_each_tensor(
+            [&](auto& direction, const auto& gradient) {
+                if (k == scorer_.count() || scorer_.monitored_[k] != index++) return;
+                const std::span<T> u = elements(direction);
+                const std::span<const T> g = elements(gradient);
+                const double norm = s.gradient_norm[k];
+                const auto add_cosine = [&](const AlignedVector<T>& reference, double squared_norm, double cosine,
+                                            double slope) {
+                    if (slope == 0) return;
+                    const Alignment alignment{cosine, std::sqrt(squared_norm), norm};
+                    add_cosine_gradient(std::span<const T>(reference), g, alignment, slope, u);
+                };
+                const auto add_norm = [&](double value, double slope, const T* weight) {
+                    if (slope == 0 || !(value > 0)) return;
+                    const double factor = slope / value;
+                    for (std::size_t e = 0; e < u.size(); ++e)
+                        u[e] += static_cast<T>(factor * (weight ? double{weight[e]} : 1) * double{g[e]});
+                };
+                add_cosine(scorer_.references_[k], scorer_.squared_norms_[k], s.cosine[k], d[Statistic::cosine][k]);
+                add_norm(norm, d[Statistic::gradient_norm][k], nullptr);
+                if (scorer_.has_profile()) {
+                    add_cosine(scorer_.profile_.mean[k], scorer_.squared_mean_norms_[k], s.mean_cosine[k],
+                               d[Statistic::mean_cosine][k]);
+                    add_norm(s.fisher_norm[k], d[Statistic::fisher_norm][k], scorer_.profile_.weight[k].data());
+                }
+                ++k;
+            },
+            w.direction, w.scoring.gradient.decoder);
+    }
+
+    Scorer<Model, T> scorer_;
+};
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET

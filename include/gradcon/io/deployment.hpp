@@ -1,0 +1,227 @@
+#pragma once
+
+#include "gradcon/detector.hpp"
+#include "gradcon/error.hpp"
+#include "gradcon/finite.hpp"
+#include "gradcon/io/metadata.hpp"
+#include "gradcon/io/parameters.hpp"
+#include "gradcon/io/safetensors.hpp"
+#include "gradcon/random.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+// What makes a detector of a trained network, in a model file (format version 3):
+//     metadata input              {"type": "image", height, width, order, offset, scale}
+//                                 or {"type": "table", window, stride, columns}
+//     input.means, .deviations    of a table's columns, F64
+//     metadata calibration        {"false_alarm_rate"} and, if one was set by hand, "threshold"
+//     calibration.normal_scores   ascending, F64
+//     metadata note.*             how the model came about, for people
+//     self_test.samples           two samples as the network takes them, 2 x height x width x channels
+//     self_test.scores            what they score: by the paper's rule, then by the model's; 2 x 2, F64
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail {
+
+inline constexpr std::array<const char*, 3> order_names{"gray", "rgb", "bgr"};
+inline constexpr std::string_view note_prefix = "note.";
+
+/// The score policies are continuous in what they look at, but for this one: the self-test looks at its sum.
+inline double continuous_score(const AnyScorePolicy& policy, const SampleStatistics& s) {
+    const auto* conformal = std::get_if<ConformalSum>(&policy);
+    return conformal ? conformal->sum(s) : policy(s);
+}
+
+/// @throws ValueError for a text that JSON cannot hold
+inline void check_utf8(const std::string& text) {
+    try {
+        nlohmann::json(text).dump();
+    } catch (const nlohmann::json::exception&) {
+        constexpr auto replace = nlohmann::json::error_handler_t::replace;
+        throw ValueError("not UTF-8, and not saved: " + nlohmann::json(text).dump(-1, ' ', true, replace));
+    }
+}
+
+/// Two samples made of noise, and what they score.
+template <class T>
+struct SelfTest {
+    Tensor<T, 4> samples;
+    std::vector<double> scores;
+
+    explicit SelfTest(const Shape& sample) {
+        samples.resize({2, sample[1], sample[2], sample[3]});
+        scores.resize(4);
+    }
+
+    static SelfTest make(const Detector<T>& detector) {
+        SelfTest test(detector.shape());
+        Rng rng(20200707);
+        const auto* image = std::get_if<ImageInput>(&detector.trained().input);
+        for (auto& value : test.samples)
+            value = image ? static_cast<T>(image->offset + image->scale * uniform(rng, 0, 1))
+                          : static_cast<T>(standard_normal(rng));
+        test.scores = test.run(detector);
+        return test;
+    }
+    std::vector<double> run(const Detector<T>& detector) const {
+        std::vector<double> found;
+        auto w = detector.workspace();
+        for (std::size_t i = 0; i < 2; ++i) {
+            const SampleStatistics s = detector.scorer().statistics(Batch<T>(samples), i, w.scoring);
+            found.push_back(s.score);
+            found.push_back(continuous_score(detector.trained().score_policy, s));
+        }
+        return found;
+    }
+};
+
+/// Adds what there is. @throws ValueError when it is out of range or not finite
+template <class T>
+void append_deployment(const TrainedModel<T>& trained, std::vector<TensorToWrite>& tensors,
+                       std::map<std::string, std::string>& metadata) {
+    const auto list = [&](const char* name, std::span<const double> values) {
+        tensors.push_back(to_pytorch(name, values));
+    };
+    for (const auto& [key, text] : trained.notes) {
+        check_utf8(key), check_utf8(text);
+        metadata[std::string(note_prefix) + key] = text;
+    }
+    const Calibration& c = trained.calibration;
+    if (!c.empty() || c.own_threshold()) {
+        auto description = Description().with("false_alarm_rate", c.false_alarm_rate());
+        if (c.own_threshold()) description.set("threshold", *c.own_threshold());
+        metadata["calibration"] = to_json({description});
+        list("calibration.normal_scores", c.normal_scores());
+    }
+    if (std::holds_alternative<std::monostate>(trained.input)) return;
+    const Detector<T> detector(trained); // checks the input
+    if (const auto* image = std::get_if<ImageInput>(&trained.input)) {
+        metadata["input"] = to_json({Description()
+                                         .with("type", "image")
+                                         .with("height", image->height)
+                                         .with("width", image->width)
+                                         .with("order", order_names[static_cast<std::size_t>(image->order)])
+                                         .with("offset", image->offset)
+                                         .with("scale", image->scale)});
+    } else if (const auto* table = std::get_if<TableInput>(&trained.input)) {
+        auto description =
+            Description().with("type", "table").with("window", table->window).with("stride", table->stride);
+        for (const auto& column : table->columns) check_utf8(column);
+        if (!table->columns.empty()) description.set("columns", table->columns);
+        metadata["input"] = to_json({description});
+        list("input.means", table->means);
+        list("input.deviations", table->deviations);
+    }
+    const auto test = SelfTest<T>::make(detector);
+    const auto bytes = [](const auto& values) {
+        const auto all = std::as_bytes(std::span(values.data(), values.size()));
+        return std::vector<std::byte>(all.begin(), all.end());
+    };
+    for (const double score : test.scores)
+        if (!is_finite(score)) throw ValueError(message("the model scores noise with ", score, " and is not saved"));
+    const Shape shape = detector.shape();
+    tensors.push_back({"self_test.samples", dtype_of<T>(), {2, shape[1], shape[2], shape[3]}, bytes(test.samples)});
+    tensors.push_back({"self_test.scores", DType::f64, {2, 2}, bytes(test.scores)});
+}
+
+/// What the file says of the input; unknown if it says nothing.
+inline Input read_input(const Safetensors& file, std::set<std::string>& names_read) {
+    if (!file.metadata().contains("input")) return {};
+    const auto list = read_descriptions(file, "input");
+    try {
+        if (list.size() != 1) throw ValueError("must be one object");
+        const Description& d = list[0];
+        const std::string& type = d.at<std::string>("type");
+        if (type == "image") {
+            const ImageInput image{size_of(d, "height"), size_of(d, "width"),
+                                   static_cast<PixelOrder>(parse_name(d, "order", order_names)), d.number("offset"),
+                                   d.number("scale")};
+            if (d.size() != 6) throw ValueError("has unknown keys: " + d.to_json());
+            image.check();
+            return image;
+        }
+        if (type != "table") throw ValueError("cannot be of type " + type);
+        TableInput table{read_vector<double>(file, "input.means", names_read),
+                         read_vector<double>(file, "input.deviations", names_read),
+                         {},
+                         size_of(d, "window"),
+                         size_of(d, "stride")};
+        if (d.size() > 3) table.columns = d.at<std::vector<std::string>>("columns");
+        if (d.size() > 4) throw ValueError("has unknown keys: " + d.to_json());
+        table.check();
+        return table;
+    } catch (const ValueError& error) { throw FileError(file.path() + ": metadata input: " + error.what()); }
+}
+
+/// The file's calibration; empty if it has none.
+inline Calibration read_calibration(const Safetensors& file, std::set<std::string>& names_read) {
+    if (!file.metadata().contains("calibration")) return {};
+    const auto list = read_descriptions(file, "calibration");
+    try {
+        if (list.size() != 1) throw ValueError("must be one object");
+        const Description& d = list[0];
+        if (d.size() > 2) throw ValueError("has unknown keys: " + d.to_json());
+        auto scores = read_vector<double>(file, "calibration.normal_scores", names_read);
+        if (scores.empty() && d.size() == 1) throw ValueError("needs normal scores or a threshold");
+        if (!std::ranges::is_sorted(scores)) throw ValueError("calibration.normal_scores must ascend");
+        const Calibration calibration = scores.empty()
+                                            ? Calibration().with_false_alarm_rate(d.number("false_alarm_rate"))
+                                            : Calibration(std::move(scores), d.number("false_alarm_rate"));
+        return d.size() == 2 ? calibration.with_threshold(d.number("threshold")) : calibration;
+    } catch (const ValueError& error) { throw FileError(file.path() + ": metadata calibration: " + error.what()); }
+}
+
+inline std::map<std::string, std::string> read_notes(const Safetensors& file) {
+    std::map<std::string, std::string> notes;
+    for (const auto& [key, text] : file.metadata())
+        if (key.starts_with(note_prefix)) notes.emplace(key.substr(note_prefix.size()), text);
+    return notes;
+}
+
+/// A file that says what the model is fed with has a self-test with such samples.
+/// @throws FileError when it is missing or of other shapes
+inline void check_self_test(const Safetensors& file, const Input& input, std::set<std::string>& names_read) {
+    if (std::holds_alternative<std::monostate>(input)) return;
+    const Shape sample = sample_shape(input);
+    const auto check = [&](const char* name, const std::vector<std::size_t>& shape) {
+        if (file.at(name).shape != shape)
+            throw FileError(message(file.path(), ": tensor ", name, " must have shape [", shape_string(shape),
+                                    "]; it has [", shape_string(file.at(name).shape), "]"));
+        names_read.insert(name);
+    };
+    check("self_test.samples", {2, sample[1], sample[2], sample[3]});
+    check("self_test.scores", {2, 2});
+}
+
+/// Scores the file's self-test samples, if it has them, as it was done when the file was written. Other processors and
+/// compilers round otherwise: 1e-4 of 1 + |score| is a hundred times what was seen.
+/// @throws FileError for scores that differ by more
+template <class T>
+void run_self_test(const Safetensors& file, const Detector<T>& detector) {
+    if (!file.find("self_test.samples")) return;
+    const auto& extents = file.at("self_test.samples").shape;
+    SelfTest<T> test({1, extents[1], extents[2], extents[3]}); // not the detector's shape: that may be overridden
+    const auto values = file.values<T>("self_test.samples");
+    std::ranges::copy(values, test.samples.begin());
+    const auto stated = file.values<double>("self_test.scores"), found = test.run(detector);
+    for (std::size_t i = 0; i < stated.size(); ++i) {
+        const double difference = std::abs(found[i] - stated[i]);
+        if (!is_finite(difference) || difference > 1e-4 * (1 + std::abs(stated[i])))
+            throw FileError(message(file.path(), ": the self-test failed: sample ", i / 2, " scored ", stated[i],
+                                    " where the model was saved, and scores ", found[i], " here"));
+    }
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail

@@ -1,0 +1,114 @@
+#pragma once
+
+#include "gradcon/detector.hpp"
+#include "gradcon/io/checksum.hpp"
+#include "gradcon/io/deployment.hpp"
+#include "gradcon/io/model_file.hpp"
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+// Model files whose network the file describes: of any size, made of the shipped layers, with a policy that watches the
+// decoder. See model_file.hpp and deployment.hpp for what is in them.
+namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+
+namespace detail {
+template <class T>
+TrainedModel<T> read_trained(const Safetensors& file) {
+    check_format(file, "gradcon", model_format_version);
+    const Autoencoder model{read_chain(file, "down.", read_descriptions(file, "encoder")),
+                            read_chain(file, "up.", read_descriptions(file, "decoder")), read_latent(file)};
+    Rng rng;
+    auto params = model.template init<T>(rng);
+    std::set<std::string> names;
+    read_parameters(file, "", params, names);
+    auto policy = read_policy(file, params.decoder, names);
+    auto [profile, score_policy] = read_scoring<T>(file, policy, params.decoder, names);
+    Input input = read_input(file, names);
+    Calibration calibration = read_calibration(file, names);
+    check_self_test(file, input, names);
+    for (const auto& entry : file.entries())
+        if (!names.contains(entry.name)) throw FileError(file.path() + ": unexpected tensor " + entry.name);
+    return {model,
+            std::move(params),
+            std::move(policy),
+            std::move(profile),
+            std::move(score_policy),
+            std::move(input),
+            std::move(calibration),
+            read_notes(file)};
+}
+
+/// A detector that has passed the file's self-test.
+template <class T>
+Detector<T> make_detector(const Safetensors& file, TrainedModel<T> trained) {
+    try {
+        Detector<T> detector(std::move(trained));
+        run_self_test(file, detector);
+        return detector;
+    } catch (const FileError&) { throw; } catch (const Error& error) {
+        throw FileError(file.path() + ": " + error.what());
+    }
+}
+} // namespace detail
+
+/// Writes a trained model with all that belongs to it, and, if its input is known, a self-test. A file that was there
+/// is replaced at once or, on any error, not at all.
+/// @throws as the other save_model does; ValueError and ShapeError also when the input does not fit the network
+template <class T>
+void save_model(const std::filesystem::path& path, const TrainedModel<T>& trained) {
+    std::vector<TensorToWrite> tensors;
+    std::map<std::string, std::string> metadata;
+    detail::append_model(trained.model, trained.params, trained.policy, trained.profile, trained.score_policy, tensors,
+                         metadata);
+    const std::size_t parts = metadata.size();
+    detail::append_deployment(trained, tensors, metadata);
+    if (metadata.size() > parts) metadata["format_version"] = "3";
+    add_checksum(metadata, tensors);
+    replace_file(path, serialize_safetensors(tensors, metadata));
+}
+
+/// Reads a model file of any version. One that says what it is fed with is tested with its own self-test.
+/// @throws FileError that names what is wrong
+template <class T>
+TrainedModel<T> load_model(const std::filesystem::path& path) {
+    const Safetensors file = read_safetensors(path);
+    auto trained = detail::read_trained<T>(file);
+    if (std::holds_alternative<std::monostate>(trained.input)) return trained;
+    return detail::make_detector(file, std::move(trained)).trained();
+}
+
+/// What load_detector takes instead of the file's: its input, its calibration, or the threshold or the false-alarm rate
+/// of its calibration (one of the two).
+struct DetectorOverrides {
+    std::optional<Input> input{};
+    std::optional<Calibration> calibration{};
+    std::optional<double> threshold{}, false_alarm_rate{};
+};
+
+/// Reads a model file as a detector.
+/// @throws FileError that names what is wrong, also for a failed self-test, or a file that does not say what the model
+/// is fed with (versions 1 and 2) where the overrides do not either; ValueError for overrides out of range
+template <class T = float>
+Detector<T> load_detector(const std::filesystem::path& path, const DetectorOverrides& overrides = {}) {
+    if (overrides.threshold && overrides.false_alarm_rate)
+        throw ValueError("load_detector: a threshold or a false-alarm rate can be given, not both");
+    if (overrides.input) sample_shape(*overrides.input); // checks it
+    const Safetensors file = read_safetensors(path);
+    auto trained = detail::read_trained<T>(file);
+    if (overrides.input) trained.input = *overrides.input;
+    if (overrides.calibration) trained.calibration = *overrides.calibration;
+    if (overrides.false_alarm_rate && trained.calibration.empty())
+        throw ValueError(file.path() + ": the model is not calibrated, so a false-alarm rate gives no threshold");
+    if (overrides.threshold) trained.calibration = trained.calibration.with_threshold(*overrides.threshold);
+    if (overrides.false_alarm_rate)
+        trained.calibration = trained.calibration.with_false_alarm_rate(*overrides.false_alarm_rate);
+    return detail::make_detector(file, std::move(trained));
+}
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "gradcon/calibration.hpp"
+#include "gradcon/constraint/gradcon.hpp"
+#include "gradcon/input/image_input.hpp"
+#include "gradcon/input/table_input.hpp"
+#include "gradcon/nn/autoencoder.hpp"
+#include "gradcon/nn/chain.hpp"
+#include "gradcon/profile.hpp"
+#include "gradcon/score_policies.hpp"
+
+#include <map>
+#include <string>
+#include <variant>
+
+namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+
+/// What a network is fed with: unknown, pictures or rows of numbers.
+using Input = std::variant<std::monostate, ImageInput, TableInput>;
+
+/// The shape of one sample as the network takes it. @throws ValueError when the input is unknown or out of range
+inline Shape sample_shape(const Input& input) {
+    if (const auto* image = std::get_if<ImageInput>(&input)) {
+        image->check();
+        return {1, image->height, image->width, image->channels()};
+    }
+    if (const auto* table = std::get_if<TableInput>(&input)) {
+        table->check();
+        return {1, 1, 1, table->values()};
+    }
+    throw ValueError("the model does not say what it is fed with: give it an ImageInput or a TableInput");
+}
+
+/// All that training and calibrating leave, as a model file keeps it; a Detector is made from it. The network is of the
+/// shipped layers, its policy watches the decoder.
+template <class T>
+struct TrainedModel {
+    using Scalar = T;
+    using Model = Autoencoder<Chain, Chain>;
+
+    Model model;
+    typename Model::template Params<T> params;
+    GradCon<typename Chain::template Params<T>> policy;
+    GradientProfile<T> profile{};  // empty: there is none
+    AnyScorePolicy score_policy{}; // the paper's, unless another is given
+    Input input{};
+    Calibration calibration{};                  // of score_policy's scores; empty: not calibrated
+    std::map<std::string, std::string> notes{}; // how it came about, for people
+};
+
+} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
