@@ -3,10 +3,10 @@
 #include <Eigen/Dense>
 
 #include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <numbers>
 #include <random>
-#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -153,7 +153,7 @@ struct GradCon {
         for (Layer& layer : encoder) y = layer.forward(y);
         for (Layer& layer : decoder) y = layer.forward(y);
         Matrix d = 2 / static_cast<double>(images.size()) * (y - images);
-        for (Layer& layer : decoder | std::views::reverse) d = layer.backward(d);
+        for (std::size_t i = decoder.size(); i-- > 0;) d = decoder[i].backward(d);
         return {(y - images).cwiseAbs2().mean(), d};
     }
 
@@ -175,9 +175,9 @@ struct GradCon {
         Matrix tangent = 0 * dz;
         for (Layer& layer : decoder) tangent = layer.forward_tangent(tangent);
         tangent *= 2 / static_cast<double>(images.size()); // of dL/dy = 2 (y - x) / M
-        for (Layer& layer : decoder | std::views::reverse) tangent = layer.backward_tangent(tangent, alpha);
+        for (std::size_t i = decoder.size(); i-- > 0;) tangent = decoder[i].backward_tangent(tangent, alpha);
         dz += alpha * tangent;
-        for (Layer& layer : encoder | std::views::reverse) dz = layer.backward(dz);
+        for (std::size_t i = encoder.size(); i-- > 0;) dz = encoder[i].backward(dz);
         ++steps;
         for (Layer& layer : decoder) layer.reference += (layer.weight.gradient - layer.reference) / steps;
         for (auto* part : {&encoder, &decoder})

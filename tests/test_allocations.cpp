@@ -36,6 +36,25 @@ std::size_t fail_each_allocation(Action&& action, Unharmed&& unharmed) {
 } // namespace
 
 TEST_SUITE("allocations") {
+    TEST_CASE("watching for drift allocates nothing, nor does judging a score") {
+        Rng rng(1);
+        std::vector<double> normal(300);
+        for (double& score : normal) score = standard_normal(rng);
+        const Calibration calibration(normal);
+        DriftMonitor monitor(calibration, {.window = 50}), copy = monitor;
+        const std::size_t before = allocations;
+        std::size_t alarms = 0;
+        for (int i = 0; i < 200; ++i) {
+            const double score = standard_normal(rng);
+            alarms += monitor.add(score) + copy.add(score + 2) + calibration.is_anomalous(score);
+            alarms += calibration.p_value(score) < 0 ? 1 : 0;
+        }
+        monitor.reset();
+        CHECK(allocations == before);
+        CHECK(copy.windows() == 4);
+        CHECK(alarms >= 4);
+    }
+
     TEST_CASE("scoring allocates nothing once the workspaces are warm") {
         const auto chain = small_detector();
         const auto paper = random_detector(models::paper_cae(1), {4, 28, 28, 1});

@@ -174,7 +174,9 @@ FileEdit with(const std::string& name) {
 TEST_SUITE("detector") {
     TEST_CASE_TEMPLATE("a verdict is the score policy's word on the picture as the network takes it", T, float,
                        double) {
-        auto [trained, normal] = picture_training<T>();
+        const auto training = picture_training<T>();
+        auto trained = training.trained;
+        const Scores& normal = training.normal;
         Rng rng(1);
         const Picture<std::uint8_t> bytes(9, 7, rng);
         const Picture<float> floats(5, 6, rng);
@@ -298,7 +300,9 @@ TEST_SUITE("detector") {
     }
 
     TEST_CASE("a picture or a row with a number that is none is anomalous, whatever the score policy") {
-        auto [trained, normal] = picture_training();
+        const auto training = picture_training();
+        auto trained = training.trained;
+        const Scores& normal = training.normal;
         Rng rng(4);
         for (const AnyScorePolicy& policy : all_policies(normal)) {
             trained.score_policy = policy;
@@ -398,7 +402,9 @@ TEST_SUITE("detector") {
     }
 
     TEST_CASE("what does not belong together is refused") {
-        auto [trained, normal] = picture_training();
+        const auto training = picture_training();
+        auto trained = training.trained;
+        const Scores& normal = training.normal;
         const Detector pictures(trained), tables(table_model());
         Rng rng(7);
         const Picture<std::uint8_t> picture(5, 6, rng);
@@ -456,7 +462,9 @@ TEST_SUITE("detector") {
             check_comes_back(path, saved);
             CHECK(version_of(path) == "3");
         };
-        auto [trained, normal] = picture_training<T>();
+        const auto training = picture_training<T>();
+        auto trained = training.trained;
+        const Scores& normal = training.normal;
         for (const auto& policy : all_policies(normal)) {
             trained.score_policy = policy;
             trained.calibration = Calibration(scores_by(policy, normal), 1.0 / 3);
@@ -594,7 +602,9 @@ TEST_SUITE("detector") {
     TEST_CASE("a model that does not score as it did where it was saved is refused") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
-        auto [trained, normal] = picture_training();
+        const auto training = picture_training();
+        auto trained = training.trained;
+        const Scores& normal = training.normal;
         const auto fails = [&](const FileEdit& edit, std::initializer_list<std::string_view> parts) {
             io::save_model(path, trained);
             edit_file(path, edit);
@@ -617,7 +627,6 @@ TEST_SUITE("detector") {
                 edit_file(path, set_value("self_test.scores", i, scores[i] + 0.5e-4 * (1 + std::abs(scores[i]))));
                 io::load_detector(path);
             }
-            CHECK(scores[1] == scores[1]);
             CHECK((scores[1] == scores[3]) == unchanging);
         }
         fails(set_value("self_test.scores", 2, not_a_number), {"scored nan"});
@@ -636,7 +645,9 @@ TEST_SUITE("detector") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
         const auto check = [&]<class T, class U>(T, U) {
-            auto [trained, normal] = picture_training<T>();
+            const auto training = picture_training<T>();
+            auto trained = training.trained;
+            const Scores& normal = training.normal;
             for (const auto& policy : all_policies(normal)) {
                 trained.score_policy = policy;
                 io::save_model(path, trained);

@@ -392,6 +392,13 @@ TEST_SUITE("pictures") {
         CHECK(read.refuses(huge, {"50000 x 50000 pixels", "100000000", "most_pixels"}));
         const Reader unlimited([](const fs::path& path) { return data::read_png(path, std::size_t(-1)); });
         CHECK(unlimited.refuses(huge, {"50000 x 50000 pixels of 24 bits", "PNG file of 51 bytes can hold"}));
+        for (const std::size_t width : {51U * 344U, 51U * 344U + 1}) { // 1,032 x 8 / 24 = 344 pixels a byte
+            Bytes wide{137, 'P', 'N', 'G', 13, 10, 26, 10};
+            append(wide, chunk("IHDR", header({.width = width, .height = 1})));
+            append(wide, chunk("IDAT", {0x78, 0x9C, 1, 2, 3, 4}));
+            REQUIRE(wide.size() == 51);
+            CHECK(read.refuses(wide, {width == 51U * 344U ? "damaged PNG data" : "17545 x 1 pixels of 24 bits"}));
+        }
         Bytes widest{137, 'P', 'N', 'G', 13, 10, 26, 10};
         append(widest, chunk("IHDR", header({.width = 0x7FFFFFFF, .height = 0x7FFFFFFF, .depth = 16, .type = 6})));
         append(widest, chunk("IDAT", {}));
@@ -650,6 +657,11 @@ TEST_SUITE("pictures") {
         CHECK(read.refuses(huge, {"65280 x 65280 pixels", "100000000", "most_pixels"}));
         const Reader unlimited([](const fs::path& path) { return data::read_jpeg(path, std::size_t(-1)); });
         CHECK(unlimited.refuses(huge, {"65280 x 65280 pixels", "a JPEG file of " + std::to_string(huge.size())}));
+        for (const std::size_t more : {0U, 1U}) { // 8,192 pixels a byte
+            const Bytes extents = big_endian((huge.size() + more) << 16 | 8192, 4);
+            std::ranges::copy(extents, huge.begin() + static_cast<std::ptrdiff_t>(frame + 5));
+            CHECK(read.refuses(huge, {more == 0 ? "damaged JPEG data" : "are more than a JPEG file of"}));
+        }
         const Reader limited([](const fs::path& path) { return data::read_jpeg(path, 63); });
         CHECK(limited.refuses(encode(gray_jpeg(8, 8)), {"8 x 8 pixels", "the 63 that most_pixels allows"}));
         // one gray, which needs the fewest bits

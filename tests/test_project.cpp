@@ -125,7 +125,8 @@ TEST_SUITE("project") {
                     CHECK_MESSAGE((header == "kernels/gemm.hpp" || header == "kernels/whitening.hpp"), header,
                                   " includes ", other);
                 if (from("nlohmann")) CHECK_MESSAGE(folder_of(header) == "io", header, " includes ", other);
-                if (from("zlib")) CHECK_MESSAGE(folder_of(header) == "data", header, " includes ", other);
+                if (from("zlib") || from("png") || from("jpeg"))
+                    CHECK_MESSAGE(folder_of(header) == "data", header, " includes ", other);
                 if (from("unistd") || from("sys/") || from("fcntl"))
                     CHECK_MESSAGE(folder_of(header) == "io", header, " includes ", other);
                 if (from("immintrin") || from("x86intrin"))

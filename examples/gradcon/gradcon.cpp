@@ -101,10 +101,10 @@ int main(int argc, char** argv) {
     command->callback([&] { status = score(options); });
 
     command = app.add_subcommand("evaluate", "how well a model tells normal from abnormal");
-    add_inputs(*command, options, "folder with the folders normal and abnormal, or a table with --label-column");
+    add_inputs(*command, options, "folder with the folders normal and abnormal, or a table or images with labels");
     add_model(*command, options);
     add_threshold(*command, options);
-    command->add_option("--normal-label", options.normal_label, "label of a table's normal rows (0)");
+    command->add_option("--normal-label", options.normal_label, "label of normal samples (0, normal or good)");
     command->add_option("--report", options.report, "write a page: scores, ROC, pictures");
     command->add_option("--json", options.json, "write the figures");
     command->callback([&] { status = evaluate(options); });

@@ -35,6 +35,8 @@ class PictureFiles final : public Source {
 /// Names on standard input, read as they come.
 class PictureList final : public Source {
   public:
+    PictureList() { std::ios::sync_with_stdio(false); } // or cin does not tell what it has
+    bool waits() const override { return std::cin.rdbuf()->in_avail() == 0; }
     bool next(Sample& sample) override {
         for (std::string line; std::getline(std::cin, line);) {
             if (!line.empty() && line.back() == '\r') line.pop_back();
@@ -124,8 +126,16 @@ class TableRows final : public Source {
 class Sources final : public Source {
   public:
     Sources(const std::vector<std::string>& inputs, const InputOptions& options) {
-        for (const auto& input : inputs) sources_.push_back(open_source(input, options));
+        for (const auto& input : inputs) {
+            sources_.push_back(open_source(input, options));
+            const Source &first = *sources_.front(), &last = *sources_.back();
+            if (last.width() == first.width() && last.columns() == first.columns()) continue;
+            const bool both_tables = last.width() > 0 && first.width() > 0;
+            throw FileError(input + (both_tables ? ": has other columns than " : ": is of another kind than ") +
+                            inputs.front() + "; inputs are pictures, or tables of the same columns");
+        }
     }
+    bool waits() const override { return at_ < sources_.size() && sources_[at_]->waits(); }
     bool next(Sample& sample) override {
         while (at_ < sources_.size() && !sources_[at_]->next(sample)) ++at_;
         return at_ < sources_.size();
@@ -202,9 +212,19 @@ void Sample::load() {
 }
 
 std::unique_ptr<Source> open_source(const std::string& input, const InputOptions& options) {
-    if (input == "-") return std::make_unique<PictureList>();
+    const auto no_labels = [&] {
+        if (!options.only_label.empty())
+            throw FileError(input + ": pictures have no labels, so none can be \"" + options.only_label + "\"");
+    };
+    if (input == "-") {
+        no_labels();
+        return std::make_unique<PictureList>();
+    }
     if (!fs::exists(input)) throw FileError(input + ": no such file or folder");
-    if (fs::is_directory(input)) return std::make_unique<PictureFiles>(gradcon::data::find_pictures(input));
+    if (fs::is_directory(input)) {
+        no_labels();
+        return std::make_unique<PictureFiles>(gradcon::data::find_pictures(input));
+    }
     const std::string kind = extension(input), name = fs::path(input).filename().string();
     if (kind == ".npy") return open_npy(input, options);
     if (kind == ".csv" || kind == ".tsv" || kind == ".txt") {
@@ -218,6 +238,7 @@ std::unique_ptr<Source> open_source(const std::string& input, const InputOptions
         return std::make_unique<ImageSet>(input, std::move(set.images), set.labels, options.only_label);
     }
     if (name.find("-idx") != std::string::npos || kind == ".idx" || kind == ".gz") return open_idx(input, options);
+    no_labels();
     return std::make_unique<PictureFiles>(std::vector<fs::path>{input});
 }
 

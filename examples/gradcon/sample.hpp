@@ -43,6 +43,8 @@ class Source {
     virtual bool next(Sample& sample) = 0;
     /// How many there are; 0 when that is not known.
     virtual std::size_t count() const { return 0; }
+    /// Would next() have to wait for whoever sends samples?
+    virtual bool waits() const { return false; }
     /// The names of a table's columns, if it has any, and their number; 0 for pictures.
     virtual std::vector<std::string> columns() const { return {}; }
     virtual std::size_t width() const { return 0; }

@@ -69,7 +69,8 @@ int score(const Options& options) {
     });
     std::fprintf(stderr, "%zu scored, %zu anomalous", result.scored, anomalies);
     if (result.left_out > 0) std::fprintf(stderr, ", %zu left out", result.left_out);
-    if (!detector.calibration().empty()) std::fprintf(stderr, " (threshold %.5g)", detector.calibration().threshold());
+    if (const auto& c = detector.calibration(); !c.empty() || c.own_threshold())
+        std::fprintf(stderr, " (threshold %.5g)", c.threshold());
     else std::fprintf(stderr, " (the model is not calibrated)");
     std::fputc('\n', stderr);
     return options.fail_on_anomaly && anomalies > 0 ? 1 : 0;

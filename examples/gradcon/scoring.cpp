@@ -73,7 +73,9 @@ ScoringResult score_all(const Detector& detector, Source& source, const Options&
     ScoringResult result;
     for (bool more = true; more;) {
         std::vector<Scored> block;
-        for (Sample sample; block.size() < at_once && (more = source.next(sample));)
+        // what is there already is scored before more is waited for
+        for (Sample sample;
+             block.size() < at_once && (block.empty() || !source.waits()) && (more = source.next(sample));)
             block.push_back({std::move(sample), {}, {}, {}});
         threads.run(block.size(), [&](std::size_t i, std::size_t worker) {
             try {

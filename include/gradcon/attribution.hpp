@@ -135,7 +135,8 @@ class Attribution {
     /// dL/dz; and the gradients of L in w.scoring.gradient, if they are wanted.
     Batch<T> decoder_backward(Batch<T> dy, bool wants_gradients, Workspace& w) const {
         const auto& decoder = scorer_.model_.decoder;
-        auto &cache = w.scoring.decoder, &gradient = w.scoring.gradient.decoder;
+        auto& cache = w.scoring.decoder;
+        auto& gradient = w.scoring.gradient.decoder;
         if (!wants_gradients)
             return backward_reduce(decoder, scorer_.packed_.decoder, cache, dy, gradient,
                                    no_reductions(w).subspan(scorer_.encoder_tensors_), true);

@@ -33,7 +33,6 @@ struct JpegReader {
             const int code = from->err->msg_code; // two that say nothing about the data
             if (level < 0 && code != JWRN_ADOBE_XFORM && code != JWRN_JFIF_MAJOR) raise(from);
         };
-        manager.output_message = [](j_common_ptr) {};
         progress.progress_monitor = [](j_common_ptr from) {
             // Each scan, of a few bytes maybe, goes through the whole image.
             if (reinterpret_cast<j_decompress_ptr>(from)->input_scan_number > most_scans)

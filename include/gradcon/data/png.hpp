@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
@@ -119,11 +120,11 @@ inline Tensor<std::uint8_t, 3> read_png(const std::filesystem::path& path,
     return image;
 }
 
-/// Writes a picture as a PNG file, gray or in true colours of 8 bits: the whole file or, when that fails, nothing.
+/// A picture as the bytes of a PNG file, gray or in true colours of 8 bits.
 /// @param image height x width x 1, or height x width x 3 with red first
 /// @throws ShapeError for another number of channels, or a height or width that is 0 or above 2^31 - 1
-/// @throws FileError when it cannot be written
-inline void write_png(const std::filesystem::path& path, TensorView<const std::uint8_t, 3> image) {
+/// @throws FileError when no memory is left
+inline std::vector<std::uint8_t> encode_png(TensorView<const std::uint8_t, 3> image) {
     const auto [height, width, channels] = image.shape();
     if (height == 0 || height > PNG_UINT_31_MAX || width == 0 || width > PNG_UINT_31_MAX ||
         (channels != 1 && channels != 3))
@@ -155,8 +156,14 @@ inline void write_png(const std::filesystem::path& path, TensorView<const std::u
             png_write_row(png, image.data() + y * image.shape(1) * image.shape(2));
         png_write_end(png, nullptr);
     });
-    if (!finished) throw FileError(message(path.string(), ": cannot be written as PNG: ", writer.errors.text()));
-    write_whole(path, {writer.bytes});
+    if (!finished) throw FileError(message("a picture cannot be written as PNG: ", writer.errors.text()));
+    return std::move(writer.bytes);
+}
+
+/// Writes a picture as a PNG file: the whole file or, when that fails, nothing.
+/// @throws as encode_png does, and FileError when the file cannot be written
+inline void write_png(const std::filesystem::path& path, TensorView<const std::uint8_t, 3> image) {
+    write_whole(path, {encode_png(image)});
 }
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
