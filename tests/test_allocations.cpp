@@ -3,6 +3,7 @@
 #include "random_detector.hpp"
 
 #include <gradcon/io/checkpoint.hpp>
+#include <gradcon/io/detector_file.hpp>
 
 #include <doctest/doctest.h>
 
@@ -200,5 +201,84 @@ TEST_SUITE("allocations") {
         CHECK(fail_each_allocation([&] { io::save_checkpoint(path, d.model, start); },
                                    [&] { CHECK(io::read_file(path) == trained); }) > 300);
         CHECK(io::read_file(path) == at_start);
+    }
+
+    TEST_CASE("a detector allocates nothing once a workspace has seen a picture of each size and kind") {
+        const ImageInput input{.height = 9, .width = 12, .order = PixelOrder::rgb, .offset = -1, .scale = 2};
+        const auto d =
+            random_detector(models::cae({.height = 9, .width = 12, .channels = 3, .widths = {4, 5}}), {6, 9, 12, 3});
+        const Detector detector(
+            TrainedModel<float>{d.model, d.params, d.policy, {}, {}, input, Calibration({0.1, 0.2}), {}});
+        const std::vector<std::uint8_t> bytes(40 * 30 * 4, 90);
+        const std::vector<float> floats(40 * 30 * 3, 0.3F);
+        std::vector<ImageView<std::uint8_t>> pictures;
+        for (const std::size_t size : {40U, 7U, 30U, 12U}) // their sizes alternate
+            pictures.push_back({.data = bytes.data(), .height = size, .width = 30, .order = PixelOrder::bgra});
+        const ImageView<float> other{.data = floats.data(), .height = 30, .width = 40, .order = PixelOrder::rgb};
+        for (const std::size_t threads : {1U, 2U}) {
+            ThreadPool pool(threads);
+            std::vector workspaces(threads, detector.workspace());
+            for (auto& w : workspaces) {
+                for (const auto& picture : pictures) detector.score(picture, w);
+                detector.score(other, w);
+            }
+            std::vector<Verdict> verdicts(pictures.size());
+            std::vector<double> cosines(pictures.size() * detector.scorer().count());
+            const std::span<const ImageView<std::uint8_t>> all(pictures);
+            const std::size_t before = allocations;
+            for (int round = 0; round < 2; ++round)
+                score_each(detector, all, pool, std::span(workspaces), std::span(verdicts), std::span(cosines));
+            const Verdict v = detector.score(other, workspaces[0]);
+            CHECK(allocations == before);
+            CHECK(is_finite(v.score));
+            CHECK(v.anomalous == detector.calibration().is_anomalous(v.score));
+        }
+
+        const TableInput table{.means = {1, 2, 3}, .deviations = {1, 1, 2}, .window = 2};
+        const auto m = random_detector(models::mlp({.values = 6, .widths = {4}}), {6, 1, 1, 6});
+        const Detector rows(TrainedModel<float>{m.model, m.params, m.policy, {}, {}, table, Calibration({0.1}), {}});
+        const std::vector<double> numbers(6, 0.5);
+        auto w = rows.workspace();
+        rows.score(std::span(numbers), w);
+        const std::size_t before = allocations;
+        rows.score(std::span(numbers), w);
+        CHECK(allocations == before);
+    }
+
+    TEST_CASE("when memory ends while a detector scores, loads or is saved, nothing is lost") {
+        const TemporaryFolder folder;
+        const auto path = folder.path / "model.safetensors";
+        const ImageInput input{.height = 5, .width = 6};
+        const auto d = random_detector(models::cae({.height = 5, .width = 6, .widths = {3}}), {3, 5, 6, 1});
+        const TrainedModel<float> trained{
+            d.model, d.params, d.policy, {}, {}, input, Calibration({0.1, 0.2}), {{"data", "noise"}}};
+        const Detector detector(trained);
+        const std::vector<std::uint8_t> bytes(100, 90);
+        const ImageView<std::uint8_t> small{.data = bytes.data(), .height = 3, .width = 4},
+            large{.data = bytes.data(), .height = 10, .width = 10};
+        const std::array expected{detector.score(small).score, detector.score(large).score};
+        auto scores = expected;
+        auto workspace = detector.workspace();
+        const auto score_both = [&] {
+            scores = {};
+            scores = {detector.score(small, workspace).score, detector.score(large, workspace).score};
+        };
+        CHECK(fail_each_allocation(
+                  [&] {
+                      auto cold = detector.workspace();
+                      workspace = cold;
+                      score_both();
+                  },
+                  [&] {
+                      score_both(); // with what the failure left
+                      CHECK(scores == expected);
+                  }) > 10);
+        io::save_model(path, trained);
+        const auto before = io::read_file(path);
+        auto changed = trained;
+        changed.notes["data"] = "other";
+        CHECK(fail_each_allocation([&] { io::save_model(path, changed); },
+                                   [&] { CHECK(io::read_file(path) == before); }) > 100);
+        CHECK(fail_each_allocation([&] { io::load_detector(path); }, [] {}) > 100);
     }
 }

@@ -85,8 +85,8 @@ class Explainer {
         const std::size_t height = picture.height, width = picture.width, channels = small[3];
         if (const std::array wanted{small[1], small[2], height, width}; w.sizes != wanted) {
             w.sizes = {}; // should memory end
-            w.rows = footprints(small[1], height);
-            w.columns = footprints(small[2], width);
+            footprints(small[1], height, w.rows);
+            footprints(small[2], width, w.columns);
             w.sizes = wanted;
         }
         const auto residual = reserve(out.residual, {1, height, width, 1});

@@ -50,6 +50,14 @@ T gray_of(T r, T g, T b) {
 template <class P, class T>
 using working_t = std::conditional_t<std::is_same_v<P, std::uint8_t>, std::uint8_t, T>;
 
+/// Where the colours that the network takes lie in a pixel; a gray pixel is all three.
+inline std::array<std::size_t, 3> channel_places(PixelOrder from, PixelOrder to) {
+    if (from == PixelOrder::gray) return {0, 0, 0};
+    const bool blue_first = from == PixelOrder::bgr || from == PixelOrder::bgra;
+    if (blue_first != (to == PixelOrder::bgr)) return {2, 1, 0};
+    return {0, 1, 2};
+}
+
 /// One row of a picture as the network has its colours.
 template <Pixel P, class Working>
 void convert_row(const ImageView<P>& picture, std::size_t y, PixelOrder order, Working* to) {
@@ -58,21 +66,20 @@ void convert_row(const ImageView<P>& picture, std::size_t y, PixelOrder order, W
         else return static_cast<Working>(v);
     };
     const P* pixel = picture.row(y);
-    const std::ptrdiff_t step = picture.pixel_step(), channel = picture.channel_step();
-    const bool blue_first = picture.order == PixelOrder::bgr || picture.order == PixelOrder::bgra;
+    const std::ptrdiff_t step = picture.pixel_step();
+    const std::ptrdiff_t channel = picture.channel_step();
+    const auto places = channel_places(picture.order, order);
+    const auto at = [&](std::size_t c) { return channel * static_cast<std::ptrdiff_t>(places[c]); };
+    const std::ptrdiff_t first = at(0), second = at(1), third = at(2);
     for (std::size_t x = 0; x < picture.width; ++x, pixel += step) {
-        if (picture.order == PixelOrder::gray) {
-            for (std::size_t c = 0; c < channel_count(order); ++c) *to++ = value(pixel[0]);
-            continue;
-        }
-        const Working first = value(pixel[0]), green = value(pixel[channel]), last = value(pixel[2 * channel]);
-        const Working red = blue_first ? last : first, blue = blue_first ? first : last;
-        if (order == PixelOrder::gray) {
-            *to++ = gray_of(red, green, blue);
+        if (order != PixelOrder::gray) {
+            *to++ = value(pixel[first]);
+            *to++ = value(pixel[second]);
+            *to++ = value(pixel[third]);
+        } else if (picture.order == PixelOrder::gray) {
+            *to++ = value(*pixel);
         } else {
-            *to++ = order == PixelOrder::bgr ? blue : red;
-            *to++ = green;
-            *to++ = order == PixelOrder::bgr ? red : blue;
+            *to++ = gray_of(value(pixel[first]), value(pixel[second]), value(pixel[third]));
         }
     }
 }
@@ -81,10 +88,20 @@ void convert_row(const ImageView<P>& picture, std::size_t y, PixelOrder order, W
 /// What converting pictures writes; one for each thread. It grows with the first picture of each size and kind.
 template <class T>
 struct ImageInputWorkspace {
+    template <class Working>
+    struct Buffers {
+        std::vector<Working> row, narrowed, resized;
+    };
     std::array<std::size_t, 4> sizes{}; // that rows and columns are for: old height and width, new height and width
     std::vector<Footprint> rows, columns;
-    std::vector<std::uint8_t> byte_row, narrowed_bytes, bytes;
-    std::vector<T> number_row, narrowed;
+    Buffers<std::uint8_t> bytes;
+    Buffers<T> numbers;
+
+    template <class Working>
+    Buffers<Working>& buffers() {
+        if constexpr (std::is_same_v<Working, std::uint8_t>) return bytes;
+        else return numbers;
+    }
 
     /// The footprints of a picture of this size.
     void prepare(std::size_t height, std::size_t width, const ImageInput& input) {
@@ -106,28 +123,35 @@ void convert(const ImageView<P>& picture, const ImageInput& input, ImageInputWor
     using Working = detail::working_t<P, T>;
     picture.check();
     w.prepare(picture.height, picture.width, input);
-    const std::size_t channels = input.channels(), narrowed_row = input.width * channels,
-                      size = input.height * narrowed_row;
-    const auto run = [&](std::vector<Working>& row, std::vector<Working>& narrowed, Working* resized) {
-        row.resize(picture.width * channels);
-        narrowed.resize(picture.height * narrowed_row);
-        for (std::size_t y = 0; y < picture.height; ++y) {
-            detail::convert_row(picture, y, input.order, row.data());
-            resample(row.data(), 1, picture.width, channels, w.columns, narrowed.data() + y * narrowed_row);
-        }
-        resample(narrowed.data(), 1, picture.height, narrowed_row, w.rows, resized);
-    };
+    const std::size_t channels = input.channels();
+    // Only colours that become gray must do so before resizing, which rounds; and rows that are packed need no copy.
+    const bool to_gray = input.order == PixelOrder::gray && picture.order != PixelOrder::gray;
+    const bool packed = std::is_same_v<P, Working> && !to_gray && picture.channel_step() == 1 &&
+                        picture.pixel_step() == static_cast<std::ptrdiff_t>(channel_count(picture.order));
+    const std::size_t lanes = packed ? channel_count(picture.order) : channels, narrow = input.width * lanes;
+    auto& [row, narrowed, resized] = w.template buffers<Working>();
+    row.resize(packed ? 0 : picture.width * channels);
+    narrowed.resize(picture.height * narrow);
+    resized.resize(input.height * narrow);
+    for (std::size_t y = 0; y < picture.height; ++y) {
+        const Working* from = row.data();
+        if constexpr (std::is_same_v<P, Working>)
+            if (packed) from = picture.row(y);
+        if (!packed) detail::convert_row(picture, y, input.order, row.data());
+        resample(from, 1, picture.width, lanes, w.columns, narrowed.data() + y * narrow);
+    }
+    resample(narrowed.data(), 1, picture.height, narrow, w.rows, resized.data());
+
+    const auto places =
+        packed ? detail::channel_places(picture.order, input.order) : std::array<std::size_t, 3>{0, 1, 2};
+    constexpr T unit = std::is_same_v<Working, std::uint8_t> ? T{255} : T{1};
     const T offset = static_cast<T>(input.offset), scale = static_cast<T>(input.scale);
     const bool plain = input.offset == 0 && input.scale == 1;
-    if constexpr (std::is_same_v<Working, std::uint8_t>) {
-        w.bytes.resize(size);
-        run(w.byte_row, w.narrowed_bytes, w.bytes.data());
-        for (std::size_t i = 0; i < size; ++i) to[i] = static_cast<T>(w.bytes[i]) / 255;
-    } else {
-        run(w.number_row, w.narrowed, to);
-    }
-    if (!plain)
-        for (std::size_t i = 0; i < size; ++i) to[i] = offset + scale * to[i];
+    for (std::size_t pixel = 0; pixel < input.height * input.width; ++pixel)
+        for (std::size_t c = 0; c < channels; ++c) {
+            const T value = static_cast<T>(resized[pixel * lanes + places[c]]) / unit;
+            *to++ = plain ? value : offset + scale * value;
+        }
 }
 
 } // namespace gradcon::inline GRADCON_INSTRUCTION_SET

@@ -30,9 +30,9 @@ concept Pixel = std::same_as<P, std::uint8_t> || std::same_as<P, std::uint16_t> 
 
 /// A picture in memory that someone else owns; nothing is copied. Strides count elements, not bytes, and may be
 /// negative (rows from the bottom up); what is 0 is as in a packed picture.
-///     OpenCV, 8 bits: ImageView{.data = mat.data, .height = rows, .width = cols, .order = PixelOrder::bgr,
-///                               .row_stride = mat.step[0]}
-///     planes, as PyTorch has them: {..., .row_stride = width, .pixel_stride = 1, .channel_stride = height * width}
+/// OpenCV's frames: examples/opencv.cpp; Eigen's matrices: examples/eigen_matrices.cpp. Planes, as PyTorch has them:
+///     {.data = p, .height = h, .width = w, .order = PixelOrder::rgb, .row_stride = w, .pixel_stride = 1,
+///      .channel_stride = h * w}
 template <Pixel P>
 struct ImageView {
     const P* data = nullptr; // of the first pixel of the first row

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 // Bilinear resizing that does not alias: along one axis, and of whole images. Bytes come out as Pillow makes them, so
@@ -52,20 +53,48 @@ inline std::vector<Footprint> footprints(std::size_t from, std::size_t to) {
     return all;
 }
 
+namespace detail {
+/// One new pixel's `Count` neighbouring numbers: the sums stay in registers.
+template <std::size_t Count, class Value, class Sum>
+std::array<Sum, Count> weighted_sum(const Value* from, std::size_t step, const std::vector<std::uint32_t>& weights,
+                                    Sum start) {
+    std::array<Sum, Count> sum;
+    sum.fill(start);
+    for (const std::uint32_t weight : weights) {
+        for (std::size_t k = 0; k < Count; ++k) sum[k] += static_cast<Sum>(weight) * static_cast<Sum>(from[k]);
+        from += step;
+    }
+    return sum;
+}
+
+/// The middle axis of outer x `extent` x inner numbers: finish(start + sum of weight * number) for each new one.
+template <class Sum, class Value, class Finish>
+void resample_axis(const Value* from, std::size_t outer, std::size_t extent, std::size_t inner,
+                   const std::vector<Footprint>& axis, Value* to, Sum start, Finish&& finish) {
+    constexpr std::size_t wide = 32;
+    for (std::size_t o = 0; o < outer; ++o)
+        for (const auto& [first, weights] : axis) {
+            const Value* at = from + (o * extent + first) * inner;
+            std::size_t i = 0;
+            const auto take = [&]<std::size_t Count>(std::integral_constant<std::size_t, Count>) {
+                for (const Sum sum : weighted_sum<Count>(at + i, inner, weights, start)) *to++ = finish(sum);
+                i += Count;
+            };
+            while (i + wide <= inner) take(std::integral_constant<std::size_t, wide>{});
+            while (i + 3 <= inner) take(std::integral_constant<std::size_t, 3>{});
+            while (i < inner) take(std::integral_constant<std::size_t, 1>{});
+        }
+}
+} // namespace detail
+
 /// Resamples the middle axis of outer x `extent` x inner bytes; each sum is rounded to a byte.
 inline void resample(const std::uint8_t* from, std::size_t outer, std::size_t extent, std::size_t inner,
                      const std::vector<Footprint>& axis, std::uint8_t* to) {
-    for (std::size_t o = 0; o < outer; ++o)
-        for (const auto& [first, weights] : axis)
-            for (std::size_t i = 0; i < inner; ++i) {
-                const std::uint8_t* pixel = from + (o * extent + first) * inner + i;
-                std::uint64_t sum = 1U << (footprint_bits - 1);
-                for (const std::uint32_t weight : weights) {
-                    sum += std::uint64_t{weight} * *pixel;
-                    pixel += inner;
-                }
-                *to++ = static_cast<std::uint8_t>(std::min<std::uint64_t>(sum >> footprint_bits, 255));
-            }
+    // Weights make 1, but for their roundings, so that 255 * 2^22 and more fit 32 bits.
+    detail::resample_axis<std::uint32_t>(
+        from, outer, extent, inner, axis, to, std::uint32_t{1} << (footprint_bits - 1), [](std::uint32_t sum) {
+            return static_cast<std::uint8_t>(std::min<std::uint32_t>(sum >> footprint_bits, 255));
+        });
 }
 
 /// The same of numbers, without rounding. @tparam T float or double
@@ -73,17 +102,7 @@ template <class T>
 void resample(const T* from, std::size_t outer, std::size_t extent, std::size_t inner,
               const std::vector<Footprint>& axis, T* to) {
     constexpr T unit = T{1} / T{1U << footprint_bits};
-    for (std::size_t o = 0; o < outer; ++o)
-        for (const auto& [first, weights] : axis)
-            for (std::size_t i = 0; i < inner; ++i) {
-                const T* value = from + (o * extent + first) * inner + i;
-                T sum = 0;
-                for (const std::uint32_t weight : weights) {
-                    sum += static_cast<T>(weight) * unit * *value;
-                    value += inner;
-                }
-                *to++ = sum;
-            }
+    detail::resample_axis<T>(from, outer, extent, inner, axis, to, T{0}, [](T sum) { return unit * sum; });
 }
 
 /// The adjoint of that map: takes the derivative in the new numbers, gives the one in the old; d_from is overwritten.
