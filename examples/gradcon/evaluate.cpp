@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <span>
@@ -20,6 +21,8 @@ using gradcon::FileError;
 using gradcon::message;
 
 namespace {
+
+constexpr const char* undefined = "; without normal and abnormal samples AUROC and the rates are undefined";
 
 std::string in_small_letters(std::string text) {
     std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -35,8 +38,10 @@ bool is_normal_label(const std::string& label, const Options& options) {
 /// Of a model for tables the folder's only table, else the folder, for its pictures.
 std::string content(const fs::path& folder, bool wants_table) {
     if (!fs::is_directory(folder))
-        throw FileError(folder.string() + ": no such folder; evaluating takes a folder with the folders normal and "
-                                          "abnormal in it");
+        throw FileError(message(folder.string(),
+                                ": no such folder; evaluating takes a folder with the folders normal "
+                                "and abnormal in it",
+                                undefined));
     if (!wants_table) return folder.string();
     std::vector<std::string> tables;
     for (const auto& entry : fs::directory_iterator(folder)) {
@@ -67,7 +72,10 @@ template <class F>
 void for_each_source(const std::vector<LabelledInput>& inputs, const Options& options, const Detector& detector,
                      F&& visit) {
     for (const LabelledInput& input : inputs) {
-        const auto source = open_source(input.path, input_options(options, detector));
+        std::unique_ptr<Source> source;
+        try {
+            source = open_source(input.path, input_options(options, detector));
+        } catch (const FileError& error) { throw FileError(message(error.what(), input.anomalous ? undefined : "")); }
         check_input(detector, *source, input.path);
         visit(*source, input);
     }
@@ -160,8 +168,8 @@ void print(const Evaluation& e) {
         else std::printf("%10s%s", "none", p.chosen_here ? "*" : " ");
         std::printf(" %11.2f %% %8.2f %%\n", 100 * p.at.false_positive_rate(), 100 * p.at.recall());
     }
-    std::printf("\n* chosen on these samples, for a false-alarm rate of %.3g: these normal samples have set it\n",
-                e.rate);
+    std::printf("\n* chosen on these samples, for a false-alarm rate of %.3g%s\n", e.rate,
+                e.normals < gradcon::samples_needed(e.rate) ? ": none, there are too few normal ones" : "");
 }
 
 nlohmann::json to_json(const Evaluation& e, const PolicyResult& p) {
@@ -171,7 +179,9 @@ nlohmann::json to_json(const Evaluation& e, const PolicyResult& p) {
             {"threshold", has_threshold ? nlohmann::json(p.at.threshold) : nlohmann::json()},
             {"threshold_chosen_here", p.chosen_here},
             {"false_alarm_rate", p.at.false_positive_rate()},
+            {"false_alarm_interval", share_interval(p.at.false_positives, e.normals)},
             {"detection_rate", p.at.recall()},
+            {"detection_interval", share_interval(p.at.true_positives, e.abnormals)},
             {"n_normal", e.normals},
             {"n_abnormal", e.abnormals}};
 }
@@ -187,17 +197,22 @@ void write_json(const std::string& path, const Evaluation& e) {
 
 } // namespace
 
+std::pair<double, double> share_interval(std::size_t part, std::size_t whole) {
+    const double z = gradcon::normal_quantile(0.975), count = static_cast<double>(whole);
+    const double share = static_cast<double>(part) / count, scale = 1 + z * z / count;
+    const double middle = (share + z * z / (2 * count)) / scale;
+    const double reach = z * std::sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / scale;
+    return {part == 0 ? 0 : middle - reach, part == whole ? 1 : middle + reach};
+}
+
 std::map<std::string, Sample> read_again(const Evaluation& evaluation, std::set<std::string> names,
                                          const Options& options, const Detector& detector) {
     std::map<std::string, Sample> samples;
     for_each_source(evaluation.inputs, options, detector, [&](Source& source, const LabelledInput&) {
         for (Sample sample; !names.empty() && source.next(sample);) {
             if (names.erase(sample.name) == 0) continue;
-            try {
-                sample.load();
-            } catch (const FileError&) { continue; }
-            samples[sample.name] = std::move(sample);
-            sample = {};
+            std::string name = sample.name;
+            samples[std::move(name)] = std::exchange(sample, {});
         }
     });
     return samples;

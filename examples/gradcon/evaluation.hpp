@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 /// A folder of pictures, a file of images or a table. Without a class of its own its labels say which sample is normal.
@@ -38,6 +39,9 @@ struct Evaluation {
     std::vector<PolicyResult> policies; // the model's own first
 };
 
-/// Some of the samples once more, loaded; those that are gone by now are left out.
+/// Wilson's interval of a share, `part` of `whole`, with 95 %.
+std::pair<double, double> share_interval(std::size_t part, std::size_t whole);
+
+/// Some of the samples once more, pictures not yet loaded.
 std::map<std::string, Sample> read_again(const Evaluation& evaluation, std::set<std::string> names,
                                          const Options& options, const Detector& detector);

@@ -26,7 +26,7 @@ std::vector<double> ticks(Range range) {
         if (step < rough) step = factor * power;
     std::vector<double> at;
     for (double i = std::ceil(range.low / step - 1e-9); i * step <= range.high + 1e-9 * step; ++i)
-        at.push_back(i * step);
+        at.push_back(i * step + 0.0); // -0 becomes 0
     return at;
 }
 
@@ -39,23 +39,24 @@ class Plot {
     double y(double value) const {
         return height_ - bottom - (value - y_.low) / (y_.high - y_.low) * (height_ - top - bottom);
     }
-    /// Of a place in the plot.
-    std::string point(double at_x, double at_y) const { return pixels(x(at_x)) + " " + pixels(y(at_y)); }
+    /// A step of a path: M, go there, or L, with a line.
+    std::string step(char how, double at_x, double at_y) const {
+        return message(how, pixels(x(at_x)), ' ', pixels(y(at_y)));
+    }
 
-    void path(const std::string& points, const char* css_class) {
-        text_ += "<path class=\"" + std::string(css_class) + "\" d=\"" + points + "\"/>\n";
+    void path(const std::string& steps, const char* css_class) {
+        text_ += message("<path class=\"", css_class, "\" d=\"", steps, "\"/>\n");
     }
     void label(double at_x, double at_y, const char* anchor, const std::string& what) {
-        text_ += "<text x=\"" + pixels(at_x) + "\" y=\"" + pixels(at_y) + "\" text-anchor=\"" + anchor + "\">" +
-                 escaped(what) + "</text>\n";
+        text_ += text_at(at_x, at_y, anchor, what);
     }
     void circle(double at_x, double at_y, const char* css_class) {
-        text_ += "<circle class=\"" + std::string(css_class) + "\" cx=\"" + pixels(x(at_x)) + "\" cy=\"" +
-                 pixels(y(at_y)) + "\" r=\"5\"/>\n";
+        text_ += message("<circle class=\"", css_class, "\" cx=\"", pixels(x(at_x)), "\" cy=\"", pixels(y(at_y)),
+                         "\" r=\"5\"/>\n");
     }
     void swatch(double at_x, double at_y, const char* css_class) {
-        text_ += "<rect class=\"" + std::string(css_class) + "\" x=\"" + pixels(at_x) + "\" y=\"" + pixels(at_y) +
-                 "\" width=\"12\" height=\"12\"/>\n";
+        text_ += message("<rect class=\"", css_class, "\" x=\"", pixels(at_x), "\" y=\"", pixels(at_y),
+                         "\" width=\"12\" height=\"12\"/>\n");
     }
 
     /// @param tick_text of a number on either axis
@@ -66,11 +67,11 @@ class Plot {
                                    escaped(description), "\">\n");
         std::string grid, labels;
         for (const double value : ticks(x_)) {
-            grid += "M" + point(value, y_.low) + "L" + point(value, y_.high);
+            grid += step('M', value, y_.low) + step('L', value, y_.high);
             labels += text_at(x(value), height_ - bottom + 17, "middle", tick_text(value, true));
         }
         for (const double value : ticks(y_)) {
-            grid += "M" + point(x_.low, value) + "L" + point(x_.high, value);
+            grid += step('M', x_.low, value) + step('L', x_.high, value);
             labels += text_at(left - 6, y(value) + 4, "end", tick_text(value, false));
         }
         labels += text_at((left + width_ - right) / 2, height_ - 6, "middle", x_label);
@@ -79,7 +80,7 @@ class Plot {
         return text + "<path class=\"grid\" d=\"" + grid + "\"/>\n" + labels + text_ + "</svg>\n";
     }
 
-    static constexpr double left = 54, right = 12, top = 26, bottom = 42;
+    static constexpr double left = 62, right = 24, top = 26, bottom = 42;
 
   private:
     static std::string pixels(double value) {
@@ -88,8 +89,8 @@ class Plot {
         return text.data();
     }
     static std::string text_at(double x, double y, const char* anchor, const std::string& what) {
-        return "<text x=\"" + pixels(x) + "\" y=\"" + pixels(y) + "\" text-anchor=\"" + anchor + "\">" + escaped(what) +
-               "</text>\n";
+        return message("<text x=\"", pixels(x), "\" y=\"", pixels(y), "\" text-anchor=\"", anchor, "\">", escaped(what),
+                       "</text>\n");
     }
 
     Range x_, y_;
@@ -121,6 +122,12 @@ std::string readable(double value, int digits) {
     return text.data();
 }
 
+std::string three_places(double value) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.3f", value);
+    return text.data();
+}
+
 std::string percent(double share) {
     std::array<char, 32> text{};
     std::snprintf(text.data(), text.size(), "%.1f\u00a0%%", 100 * share);
@@ -147,21 +154,19 @@ std::string histogram_svg(const Evaluation& e) {
     }
     Plot plot(range, {0, highest * 1.05}, 460, 300);
     for (std::size_t k = 0; k < 2; ++k) {
-        std::string outline = "M" + plot.point(range.low, 0);
+        std::string outline = plot.step('M', range.low, 0);
         for (std::size_t bin = 0; bin < bins; ++bin)
             for (const std::size_t edge : {bin, bin + 1})
-                outline += "L" + plot.point(range.low + (range.high - range.low) * static_cast<double>(edge) / bins,
-                                            shares[k][bin]);
-        plot.path(outline + "L" + plot.point(range.high, 0) + "Z", k == 0 ? "normal" : "abnormal");
+                outline += plot.step('L', range.low + (range.high - range.low) * static_cast<double>(edge) / bins,
+                                     shares[k][bin]);
+        plot.path(outline + plot.step('L', range.high, 0) + "Z", k == 0 ? "normal" : "abnormal");
         plot.swatch(Plot::left + 100 * static_cast<double>(k), 6, k == 0 ? "normal" : "abnormal");
         plot.label(Plot::left + 18 + 100 * static_cast<double>(k), 16, "start", k == 0 ? "normal" : "abnormal");
     }
     if (own.at.threshold >= range.low && own.at.threshold <= range.high) {
-        plot.path("M" + plot.point(own.at.threshold, 0) + "L" + plot.point(own.at.threshold, highest * 1.05),
-                  "threshold");
-        const bool is_right = plot.x(own.at.threshold) > 300;
-        plot.label(plot.x(own.at.threshold) + (is_right ? -5 : 5), Plot::top + 12, is_right ? "end" : "start",
-                   "threshold " + readable(own.at.threshold));
+        plot.path(plot.step('M', own.at.threshold, 0) + plot.step('L', own.at.threshold, highest * 1.05), "threshold");
+        plot.path("M280 4V20", "threshold");
+        plot.label(288, 16, "start", message("threshold ", readable(own.at.threshold)));
     }
     const std::string description = message("Histogram of the scores of ", e.normals, " normal and ", e.abnormals,
                                             " abnormal samples. At the threshold ", readable(own.at.threshold), " ",
@@ -174,23 +179,23 @@ std::string histogram_svg(const Evaluation& e) {
 
 std::string roc_svg(const Evaluation& e) {
     const PolicyResult& own = e.policies[0];
-    Plot plot({0, 1}, {0, 1}, 380, 360);
-    plot.path("M" + plot.point(0, 0) + "L" + plot.point(1, 1), "chance");
-    std::string curve = "M" + plot.point(0, 0), last;
+    Plot plot({0, 1}, {0, 1}, 460, 400);
+    plot.path(plot.step('M', 0, 0) + plot.step('L', 1, 1), "chance");
+    std::string curve = plot.step('M', 0, 0), last;
     for (const auto& at : gradcon::roc_curve(own.scores, e.anomalous))
-        if (const std::string next = "L" + plot.point(at.false_positive_rate(), at.recall()); next != last) {
+        if (const std::string next = plot.step('L', at.false_positive_rate(), at.recall()); next != last) {
             curve += next;
             last = next;
         }
     plot.path(curve, "curve");
     plot.circle(own.at.false_positive_rate(), own.at.recall(), "working-point");
-    plot.label(plot.x(1) - 6, plot.y(0.16), "end", "AUROC " + readable(own.auroc.value));
+    plot.label(plot.x(1) - 6, plot.y(0.16), "end", message("AUROC ", three_places(own.auroc.value)));
     plot.label(plot.x(1) - 6, plot.y(0.09), "end",
-               "95 %: " + readable(own.auroc.low) + " to " + readable(own.auroc.high));
-    const std::string description =
-        message("ROC curve: AUROC ", readable(own.auroc.value), ", 95 % interval ", readable(own.auroc.low), " to ",
-                readable(own.auroc.high), ". The threshold's point: ", percent(own.at.false_positive_rate()),
-                " of the normal samples are alarms, ", percent(own.at.recall()), " of the abnormal ones are found.");
+               message("95 %: ", three_places(own.auroc.low), " to ", three_places(own.auroc.high)));
+    const std::string description = message(
+        "ROC curve: AUROC ", three_places(own.auroc.value), ", 95 % interval ", three_places(own.auroc.low), " to ",
+        three_places(own.auroc.high), ". The threshold's point: ", percent(own.at.false_positive_rate()),
+        " of the normal samples are alarms, ", percent(own.at.recall()), " of the abnormal ones are found.");
     return plot.finish("false alarms among the normal", "found among the abnormal", description,
                        [](double value, bool) { return readable(100 * value) + "\u00a0%"; });
 }

@@ -18,5 +18,8 @@ std::string roc_svg(const Evaluation& evaluation);
 /// A number for people, of so many digits; none for what is not finite.
 std::string readable(double value, int digits = 3);
 
+/// An AUROC.
+std::string three_places(double value);
+
 /// A share as "1.2 %".
 std::string percent(double share);

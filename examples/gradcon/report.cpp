@@ -34,8 +34,8 @@ dl{display:grid;grid-template-columns:auto 1fr;gap:.2rem 1rem}dt{color:var(--sof
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
 th{font-weight:600}thead th{vertical-align:bottom;border-bottom-width:2px}
-th:first-child,.text{text-align:left}th:first-child{overflow-wrap:anywhere;min-width:8rem}
-td small,th small{display:block;color:var(--soft);font-weight:400;white-space:nowrap}
+td,thead th{white-space:nowrap}th:first-child,.text{text-align:left}td.text{white-space:normal;min-width:18rem}
+td small,th small{display:block;color:var(--soft);font-weight:400}
 figure{margin:0;break-inside:avoid}figcaption{font-size:.85rem;color:var(--soft);overflow-wrap:anywhere}
 .plots,.samples{display:flex;flex-wrap:wrap;gap:1.2rem 2rem;margin-top:1rem}.plots figure{flex:0 1 28rem}
 .samples figure{flex:0 1 32rem}.samples img{width:100%;height:auto;display:block}
@@ -50,15 +50,6 @@ svg .working-point{fill:var(--abnormal);stroke:var(--paper);stroke-width:1.5}
 .samples figure{flex-basis:48%}h2,h3{break-after:avoid}tr{break-inside:avoid}}
 )";
 
-/// Wilson's interval of a share, k of n, with 95 %.
-std::pair<double, double> share_interval(std::size_t k, std::size_t n) {
-    const double z = gradcon::normal_quantile(0.975), count = static_cast<double>(n);
-    const double share = static_cast<double>(k) / count, scale = 1 + z * z / count;
-    const double middle = (share + z * z / (2 * count)) / scale;
-    const double reach = z * std::sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / scale;
-    return {k == 0 ? 0 : middle - reach, k == n ? 1 : middle + reach};
-}
-
 class Page {
   public:
     Page(const Evaluation& evaluation, const Options& options, const Detector& detector)
@@ -66,7 +57,7 @@ class Page {
 
     std::string html() {
         const std::string model = std::filesystem::path(options_.model).filename().string();
-        const std::string title = "How well " + escaped(model) + " tells normal from abnormal";
+        const std::string title = message("How well ", escaped(model), " tells normal from abnormal");
         text_ = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
                 title + "</title>\n<style>" + style + "</style></head><body>\n<h1>" + title + "</h1>\n";
@@ -90,8 +81,10 @@ class Page {
     void headline() {
         const auto& calibration = detector_.calibration();
         const bool calibrated = !own_.chosen_here && !calibration.own_threshold();
-        std::string begin = "At the threshold " + readable(own_.at.threshold);
-        if (!gradcon::is_finite(own_.at.threshold))
+        std::string begin = message("At the threshold ", readable(own_.at.threshold));
+        if (!gradcon::is_finite(own_.at.threshold) && calibration.own_threshold())
+            begin = "At the infinite threshold, which was given";
+        else if (!gradcon::is_finite(own_.at.threshold))
             begin =
                 message("Without a threshold, as there are too few normal scores for a false-alarm rate of ", e_.rate);
         else if (own_.chosen_here)
@@ -121,8 +114,8 @@ class Page {
             else paragraph("The false alarms agree with " + range + ".");
         }
         paragraph(message("A random abnormal sample scores higher than a random normal one in ",
-                          percent(own_.auroc.value), " of the cases (AUROC ", readable(own_.auroc.value),
-                          ", 95 % interval ", readable(own_.auroc.low), " to ", readable(own_.auroc.high), ").",
+                          percent(own_.auroc.value), " of the cases (AUROC ", three_places(own_.auroc.value),
+                          ", 95 % interval ", three_places(own_.auroc.low), " to ", three_places(own_.auroc.high), ").",
                           own_.auroc.low <= 0.5 && own_.auroc.high >= 0.5
                               ? " That may be chance: this model does not tell them apart."
                               : ""));
@@ -143,14 +136,16 @@ class Page {
             const auto difference = gradcon::auroc_difference({best->scores, own_.scores, e_.anomalous});
             if (difference.p_two_sided > 0.01) return;
             paragraph(message("On these samples the score ", best->name, " is better, with an AUROC of ",
-                              readable(best->auroc.value), " (p = ", readable(difference.p_two_sided, 2),
+                              three_places(best->auroc.value), " (p ",
+                              difference.p_two_sided < 1e-4 ? std::string("below 0.0001")
+                                                            : message("= ", readable(difference.p_two_sided, 2)),
                               "). If other samples agree, train with --score ", best->name, "."));
         } catch (const gradcon::ValueError&) {} // both rank them alike
     }
 
     void facts() {
         const auto fact = [&](const char* what, const std::string& is) {
-            text_ += std::string("<dt>") + what + "</dt><dd>" + escaped(is) + "</dd>";
+            text_ += message("<dt>", what, "</dt><dd>", escaped(is), "</dd>");
         };
         text_ += "<dl>";
         fact("model", options_.model);
@@ -162,6 +157,9 @@ class Page {
         fact("program",
              message("gradcon ", GRADCON_VERSION_MAJOR, ".", GRADCON_VERSION_MINOR, ".", GRADCON_VERSION_PATCH));
         text_ += "</dl>\n";
+        paragraph(
+            "These figures hold for new samples as far as the model has been neither trained nor calibrated on the "
+            "ones evaluated here.");
     }
 
     void plots() {
@@ -186,8 +184,8 @@ class Page {
             if (e_.normals >= gradcon::samples_needed(rate)) {
                 const double threshold = calibration.threshold(rate);
                 const auto at = gradcon::confusion(own_.scores, e_.anomalous, threshold);
-                rows += "<tr><th>" + percent(rate) + "</th><td>" + readable(threshold, 4) + "</td><td>" +
-                        percent(at.recall()) + "</td></tr>\n";
+                rows += message("<tr><th>", percent(rate), "</th><td>", readable(threshold, 4), "</td><td>",
+                                percent(at.recall()), "</td></tr>\n");
             }
         if (rows.empty()) return;
         text_ +=
@@ -206,14 +204,14 @@ class Page {
         for (const PolicyResult& p : e_.policies) {
             const auto cell = [&](std::size_t k, std::size_t n) {
                 const auto [low, high] = share_interval(k, n);
-                return "<td>" + percent(static_cast<double>(k) / static_cast<double>(n)) + "<small>" + percent(low) +
-                       " – " + percent(high) + "</small></td>";
+                return message("<td>", percent(static_cast<double>(k) / static_cast<double>(n)), "<small>",
+                               percent(low), " – ", percent(high), "</small></td>");
             };
-            text_ += "<tr><th>" + escaped(p.name) + (&p == &own_ ? "<small>the model's</small>" : "") + "</th><td>" +
-                     readable(p.auroc.value) + "<small>" + readable(p.auroc.low) + " – " + readable(p.auroc.high) +
-                     "</small></td><td>" + readable(p.at.threshold, 4) +
-                     (p.chosen_here ? "<small>chosen here</small>" : "") + "</td>" +
-                     cell(p.at.false_positives, e_.normals) + cell(p.at.true_positives, e_.abnormals) + "</tr>\n";
+            text_ += message(
+                "<tr><th>", escaped(p.name), &p == &own_ ? "<small>the model's</small>" : "", "</th><td>",
+                three_places(p.auroc.value), "<small>", three_places(p.auroc.low), " – ", three_places(p.auroc.high),
+                "</small></td><td>", readable(p.at.threshold, 4), p.chosen_here ? "<small>chosen here</small>" : "",
+                "</td>", cell(p.at.false_positives, e_.normals), cell(p.at.true_positives, e_.abnormals), "</tr>\n");
         }
         text_ += "</tbody></table></div>\n";
     }
@@ -265,15 +263,17 @@ class Page {
         return detector_.calibration().empty() ? "none" : readable(detector_.calibration().p_value(own_.scores[i]), 2);
     }
 
-    std::string picture(std::size_t i, const Sample& sample, const gradcon::ImageInput& input) {
+    std::string picture(std::size_t i, Sample sample, const gradcon::ImageInput& input) {
+        sample.load();
         explainer_.explain(gradcon::view_of(gradcon::TensorView<const std::uint8_t, 3>(sample.picture)), workspace_,
                            explained_);
         const Picture sheet = explanation_sheet(sample.picture, explained_, input, 112, 256);
         const auto png = gradcon::data::encode_png(gradcon::TensorView<const std::uint8_t, 3>(sheet));
         const std::string name = escaped(e_.names[i]);
-        return "<figure><img alt=\"" + name + ": picture, reconstruction, difference and attribution\" src=\"" +
-               "data:image/png;base64," + base64(png) + "\"><figcaption>" + name + "<br>score " +
-               readable(own_.scores[i], 4) + ", p-value " + p_value(i) + ", " + verdict(i) + "</figcaption></figure>\n";
+        return message("<figure><img alt=\"", name, ": picture, reconstruction, difference and attribution\" ",
+                       "src=\"data:image/png;base64,", base64(png), "\"><figcaption>", name, "<br>score ",
+                       readable(own_.scores[i], 4), ", p-value ", p_value(i), ", ", verdict(i),
+                       "</figcaption></figure>\n");
     }
 
     std::string row(std::size_t i, const Sample& sample) {
@@ -282,10 +282,11 @@ class Page {
             explained_numbers(sample, explained_, std::get<gradcon::TableInput>(detector_.trained().input));
         std::string worst;
         for (const auto& number : std::span(numbers).first(std::min<std::size_t>(numbers.size(), 4)))
-            worst += (worst.empty() ? "" : "; ") + escaped(number.column) + "\u00a0=\u00a0" +
-                     readable(number.value, 4) + " (given back " + readable(number.given_back, 4) + ")";
-        return "<tr><th>" + escaped(e_.names[i]) + "</th><td>" + readable(own_.scores[i], 4) + "</td><td>" +
-               p_value(i) + "</td><td>" + verdict(i) + "</td><td class=\"text\">" + worst + "</td></tr>\n";
+            worst += message(worst.empty() ? "" : "; ", escaped(number.column), "\u00a0=\u00a0",
+                             readable(number.value, 4), " (given back ", readable(number.given_back, 4), ")");
+        const std::string name = std::filesystem::path(e_.names[i]).filename().string();
+        return message("<tr><th>", escaped(name), "</th><td>", readable(own_.scores[i], 4), "</td><td>", p_value(i),
+                       "</td><td>", verdict(i), "</td><td class=\"text\">", worst, "</td></tr>\n");
     }
 
     void cosines() {
@@ -302,8 +303,9 @@ class Page {
                 minus.push_back(gradcon::is_finite(cosine) ? -cosine : 0);
                 if (gradcon::is_finite(cosine)) values[e_.anomalous[i]].push_back(cosine);
             }
-            text_ += "<tr><th>" + escaped(names[k]) + "</th><td>" + spread(values[0]) + "</td><td>" +
-                     spread(values[1]) + "</td><td>" + readable(gradcon::auroc(minus, e_.anomalous)) + "</td></tr>\n";
+            text_ +=
+                message("<tr><th>", escaped(names[k]), "</th><td>", spread(values[0]), "</td><td>", spread(values[1]),
+                        "</td><td>", three_places(gradcon::auroc(minus, e_.anomalous)), "</td></tr>\n");
         }
         text_ += "</tbody></table></div>\n";
     }

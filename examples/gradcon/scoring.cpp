@@ -13,8 +13,14 @@ using gradcon::FileError;
 using gradcon::message;
 
 Detector load_detector(const Options& options) {
-    return gradcon::io::load_detector(options.model,
-                                      {.threshold = options.threshold, .false_alarm_rate = options.false_alarm_rate});
+    auto detector = gradcon::io::load_detector(
+        options.model, {.threshold = options.threshold, .false_alarm_rate = options.false_alarm_rate});
+    if (const auto& rate = options.false_alarm_rate;
+        rate && detector.calibration().size() < gradcon::samples_needed(*rate))
+        throw FileError(message(options.model, ": a false-alarm rate of ", *rate, " needs a calibration on ",
+                                gradcon::samples_needed(*rate), " normal samples; this one had ",
+                                detector.calibration().size()));
+    return detector;
 }
 
 gradcon::TrainedModel<float> load_model(const std::string& file) { return gradcon::io::load_model<float>(file); }

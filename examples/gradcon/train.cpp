@@ -139,7 +139,8 @@ Samples select(const Read& read, std::span<const std::size_t> indices, const gra
     for (std::size_t i = 0; i < indices.size(); ++i)
         if (const auto* table = std::get_if<gradcon::TableInput>(&read.input))
             gradcon::convert(std::span(read.rows).subspan(indices[i] * size, size), *table, samples.data() + i * size);
-        else std::copy_n(read.values.data() + indices[i] * size, size, samples.data() + i * size);
+        else // not copy_n: GCC 12 warns of an impossible size
+            for (std::size_t k = 0; k < size; ++k) samples.data()[i * size + k] = read.values[indices[i] * size + k];
     return samples;
 }
 
@@ -235,6 +236,8 @@ int train(const Options& options) try {
     gradcon::Training training{params, policy, gradcon::Adam{params, {.learning_rate = 1e-3}}, rng};
     const std::string checkpoint = options.model + ".checkpoint";
     if (options.resume) {
+        if (!std::filesystem::exists(checkpoint))
+            throw FileError(checkpoint + ": no such file, so there is no training to go on with");
         gradcon::io::load_checkpoint(checkpoint, model, training);
         std::fprintf(stderr, "going on after epoch %zu\n", training.epochs);
     }
