@@ -1,7 +1,9 @@
 // The reader against broken files: wrong sizes, overlaps, holes, nesting, truncation, flipped bits, random edits.
 #include "random_tensors.hpp"
 
+#include <gradcon/io/checksum.hpp>
 #include <gradcon/io/safetensors.hpp>
+#include <gradcon/random.hpp>
 
 #include <doctest/doctest.h>
 
@@ -200,5 +202,30 @@ TEST_SUITE("safetensors") {
         CHECK(throws_naming<FileError>([&] { io::read_file(folder.path); }, {"not a regular file"}));
         std::ofstream(folder.path / "empty");
         CHECK(io::read_file(folder.path / "empty").empty());
+    }
+
+    TEST_CASE("the checksum is CRC-64/XZ, in whatever pieces the bytes come") {
+        const auto of = [](std::span<const std::byte> bytes, std::size_t cut) {
+            io::Crc64 crc;
+            crc.add(bytes.first(cut));
+            crc.add(bytes.subspan(cut));
+            return crc.hexadecimal();
+        };
+        const std::string digits = "123456789"; // the check value of the published definition
+        CHECK(of(std::as_bytes(std::span(digits)), 4) == "995dc9bbdf1939fa");
+
+        Rng rng(5);
+        std::vector<std::byte> bytes(67);
+        for (auto& byte : bytes) byte = static_cast<std::byte>(rng() & 0xFF);
+        for (std::size_t size = 0; size <= bytes.size(); ++size) {
+            std::uint64_t state = ~std::uint64_t{0}; // bit by bit
+            for (std::size_t bit = 0; bit < 8 * size; ++bit) {
+                const bool one = (state ^ std::to_integer<std::uint64_t>(bytes[bit / 8]) >> bit % 8) & 1;
+                state = state >> 1 ^ (one ? 0xC96C5795D7870F42U : 0);
+            }
+            std::string expected;
+            for (int shift = 60; shift >= 0; shift -= 4) expected += "0123456789abcdef"[~state >> shift & 0xF];
+            CHECK(of(std::span(bytes).first(size), size / 3) == expected);
+        }
     }
 }

@@ -28,6 +28,10 @@ int calibrate(const Options& options) {
     const auto normal = scores_of(detector, options.inputs, own);
     const double rate = options.false_alarm_rate.value_or(detector.calibration().false_alarm_rate());
     gradcon::TrainedModel<float> trained = detector.trained();
+    if (normal.empty()) throw gradcon::FileError(options.inputs.front() + ": no sample is left to calibrate with");
+    for (const double score : normal)
+        if (!gradcon::is_finite(score))
+            throw gradcon::FileError(options.inputs.front() + ": a normal sample has a score that is not finite");
     trained.calibration = gradcon::Calibration(normal, rate);
     if (!options.abnormal.empty()) {
         auto scores = normal;

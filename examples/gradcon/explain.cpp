@@ -33,9 +33,11 @@ int explain(const Options& options) {
         explainer.explain(std::span<const double>(sample.rows), workspace, explanation);
         print_rows(sample, explanation, *table);
     } else {
-        if (options.out.empty()) throw BadUse{"explain needs --out FILE.png"};
         explainer.explain(gradcon::view_of(gradcon::TensorView<const std::uint8_t, 3>(sample.picture)), workspace,
                           explanation);
+    }
+    if (!options.out.empty()) {
+        if (!sample.is_picture()) throw BadUse{"--out is for pictures, this is a row of a table"};
         const Picture sheet =
             explanation_sheet(sample.picture, explanation, std::get<gradcon::ImageInput>(detector.trained().input));
         gradcon::data::write_png(options.out, gradcon::TensorView<const std::uint8_t, 3>(sheet));

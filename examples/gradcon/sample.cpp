@@ -105,7 +105,7 @@ class TableRows final : public Source {
     bool next(Sample& sample) override {
         if (at_ == taken_.size()) return false;
         const std::size_t first = taken_[at_++], width = table_.width;
-        sample = {message(name_, ":", first + 1), {}};
+        sample = {message(name_, ":", first + first_line_), {}};
         const auto begin = table_.values.begin() + static_cast<std::ptrdiff_t>(first * width);
         sample.rows.assign(begin, begin + static_cast<std::ptrdiff_t>(options_.window * width));
         if (!table_.labels.empty()) sample.label = table_.labels[first + options_.window - 1];
@@ -119,7 +119,8 @@ class TableRows final : public Source {
     std::string name_;
     gradcon::data::Table table_;
     InputOptions options_;
-    std::vector<std::size_t> taken_; // the first row of each window
+    std::size_t first_line_ = table_.columns.empty() ? 1 : 2; // that has numbers
+    std::vector<std::size_t> taken_;                          // the first row of each window
     std::size_t at_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <ranges>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -33,6 +34,23 @@ struct DetectorWorkspace {
     ImageInputWorkspace<T> conversion;
     Tensor<T, 4> sample; // as the network takes it
 };
+
+namespace detail {
+/// A sample as a detector reads it: a picture as it is, numbers as a span.
+template <Pixel P>
+const ImageView<P>& view_of_sample(const ImageView<P>& picture) {
+    return picture;
+}
+template <std::ranges::contiguous_range Rows>
+requires std::ranges::sized_range<Rows> && std::is_floating_point_v<std::ranges::range_value_t<Rows>>
+auto view_of_sample(const Rows& rows) {
+    return std::span<const std::ranges::range_value_t<Rows>>(std::ranges::data(rows), std::ranges::size(rows));
+}
+template <class Sample>
+concept SampleOfDetector = requires(const Sample& sample) {
+    view_of_sample(sample);
+};
+} // namespace detail
 
 /// A trained and calibrated model that scores pictures as they come (or rows of a table), const from construction on:
 /// any number of threads may share it, each with a workspace of its own. Nothing is allocated once a workspace has seen
@@ -67,17 +85,15 @@ class Detector {
 
     Workspace workspace() const { return {scorer_.workspace(), {}, {}}; }
 
-    /// Scores a picture of any size, strides and colours. Its bits do not depend on threads or other pictures.
-    /// @throws ShapeError for a picture without pixels, ValueError when the detector is for tables
-    template <Pixel P>
-    Verdict score(const ImageView<P>& picture, Workspace& w) const {
-        return verdict(statistics(picture, w));
+    /// Scores one sample. Its bits do not depend on threads or other samples.
+    /// @param sample an ImageView of any size, strides and colours; or of a table TableInput::values() floats or
+    /// doubles that lie one after the other (std::span, std::vector, std::array): `window` rows
+    /// @throws ShapeError for a picture without pixels or another number of numbers, ValueError for a picture when the
+    /// detector is for tables, and the other way round
+    template <class Sample>
+    Verdict score(const Sample& sample, Workspace& w) const {
+        return verdict(statistics(sample, w));
     }
-    /// Scores one sample of a table: TableInput::values() numbers, `window` rows one after the other.
-    /// @throws ShapeError for another number of them, ValueError when the detector is for pictures
-    template <class Number>
-    requires std::is_floating_point_v<Number> Verdict score(std::span<const Number> rows, Workspace& w)
-    const { return verdict(statistics(rows, w)); }
     /// score that makes a workspace for the occasion; the cosines are left out.
     template <class Sample>
     Verdict score(const Sample& sample) const {
@@ -102,9 +118,20 @@ class Detector {
         return v;
     }
 
-    /// A sample as the network takes it: 1 x height x width x channels, in the workspace.
+    /// A sample as the network takes it: 1 x height x width x channels, in the workspace. @throws as score does
+    template <class Sample>
+    Batch<T> prepare(const Sample& sample, Workspace& w) const {
+        static_assert(
+            detail::SampleOfDetector<Sample>,
+            "a Detector takes a picture as an ImageView of std::uint8_t, std::uint16_t or float (view_of makes "
+            "one of a tensor), and rows of a table as floats or doubles that lie one after the other "
+            "(std::span, std::vector, std::array)");
+        return prepare_view(detail::view_of_sample(sample), w);
+    }
+
+  private:
     template <Pixel P>
-    Batch<T> prepare(const ImageView<P>& picture, Workspace& w) const {
+    Batch<T> prepare_view(const ImageView<P>& picture, Workspace& w) const {
         const auto* image = std::get_if<ImageInput>(&trained_.input);
         if (image == nullptr) throw ValueError("this detector is for rows of numbers, not for pictures");
         const auto to = reserve(w.sample, shape_);
@@ -112,7 +139,7 @@ class Detector {
         return {to.data(), shape_};
     }
     template <class Number>
-    Batch<T> prepare(std::span<const Number> rows, Workspace& w) const {
+    Batch<T> prepare_view(std::span<const Number> rows, Workspace& w) const {
         const auto* table = std::get_if<TableInput>(&trained_.input);
         if (table == nullptr) throw ValueError("this detector is for pictures, not for rows of numbers");
         const auto to = reserve(w.sample, shape_);
@@ -120,7 +147,6 @@ class Detector {
         return {to.data(), shape_};
     }
 
-  private:
     static auto make_scorer(const TrainedModel<T>& t) {
         using S = Scorer<typename TrainedModel<T>::Model, T>;
         return t.profile.mean.empty() ? S(t.model, t.params, t.policy) : S(t.model, t.params, t.policy, t.profile);
@@ -150,7 +176,7 @@ Detector(TrainedModel<T>) -> Detector<T>;
 
 /// Scores many samples on the executor's threads: the bits of Detector::score. Allocates nothing once the workspaces,
 /// one for each worker, are warm.
-/// @param samples image views, or spans of numbers
+/// @param samples image views, or rows of numbers: what Detector::score takes
 /// @param verdicts as many; their cosines are views into `cosines`, or left out where that is empty
 /// @param cosines empty, or scorer().count() numbers for each sample
 /// @throws ValueError for spans or workspaces that do not suffice, and as Detector::score does

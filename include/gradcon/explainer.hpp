@@ -14,15 +14,19 @@
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
 /// Why a sample scores as it does. Maps of a picture have its own height and width, those of a table's sample are
-/// 1 x 1 x its numbers.
+/// 1 x 1 x 1 x its numbers.
 template <class T>
 struct Explanation {
     Verdict verdict; // its cosines are in the workspace
     Shape sample_shape{}, map_shape{};
     Tensor<T, 4> sample, reconstruction; // sample_shape: what the network was fed with, and what it gave back
-    Tensor<T, 4> residual;    // 1 x height x width x 1: the squared difference of the two, mean over the channels
-    Tensor<T, 4> attribution; // map_shape, 1 x height x width x channels of the network: the score's derivative in each
-                              // number of the picture as a value from 0 to 1 (of a table: as it is standardised)
+    /// 1 x height x width x 1: the squared difference of the two, mean over the channels. Of a table one for each
+    /// number.
+    Tensor<T, 4> residual;
+    /// map_shape, 1 x height x width x channels of the network: the score's derivative in each pixel as a value from 0
+    /// to 1, in the network's colours and their order. Of a table in each number as it is standardised. Rounding of a
+    /// picture of bytes on its way to the network counts as none.
+    Tensor<T, 4> attribution;
 };
 
 /// What explaining writes; one for each thread, made by Explainer::workspace.
@@ -32,7 +36,7 @@ struct ExplainerWorkspace {
     AttributionWorkspace<typename TrainedModel<T>::Model, T> attribution;
     std::array<std::size_t, 4> sizes{}; // that these are for: the network's height and width, the picture's
     std::vector<Footprint> rows, columns;
-    std::vector<T> slope, difference, half; // half: resized along one axis
+    std::vector<T> slope, difference, half; // of what the network takes; half: resized along one axis
 };
 
 /// Explains a detector's scores. Const, and for any number of threads, each with a workspace of its own. An explanation
@@ -53,8 +57,9 @@ class Explainer {
 
     Workspace workspace() const { return {detector_.workspace(), attribution_.workspace(), {}, {}, {}, {}, {}, {}}; }
 
-    /// Allocates nothing once workspace and explanation have seen a picture of this size and kind.
-    /// @throws as Detector::score does
+    /// Allocates nothing as long as the samples have the size and kind of the one before. Of a picture with a pixel
+    /// that is not finite the maps say nothing.
+    /// @param sample as Detector::score takes it  @throws as that does
     template <class Sample>
     void explain(const Sample& sample, Workspace& w, Explanation<T>& out) const {
         const Batch<T> x = detector_.prepare(sample, w.detection);
@@ -63,17 +68,14 @@ class Explainer {
         out.verdict = detector_.verdict(detector_.scorer().statistics(x, 0, w.detection.scoring));
         out.sample_shape = out.map_shape = x.shape();
         const auto fed = reserve(out.sample, x.shape()), back = reserve(out.reconstruction, x.shape());
-        // dL/dy = 2 (y - x) / M holds what the network gave back
-        const T half = static_cast<T>(x.size()) / 2;
-        const std::size_t channels = x.shape(3);
-        w.difference.assign(x.size() / channels, T{0});
+        w.difference.resize(x.size());
+        const T scale = static_cast<T>(x.size()) / 2; // dL/dy = 2 (y - x) / M holds what the network gave back
         for (std::size_t i = 0; i < x.size(); ++i) {
-            const T difference = w.detection.scoring.dy.data()[i] * half;
+            w.difference[i] = w.detection.scoring.dy.data()[i] * scale;
             fed.data()[i] = x.data()[i];
-            back.data()[i] = x.data()[i] + difference;
-            w.difference[i / channels] += difference * difference / static_cast<T>(channels);
+            back.data()[i] = x.data()[i] + w.difference[i];
         }
-        maps(sample, w, out);
+        maps(detail::view_of_sample(sample), w, out);
     }
 
   private:
@@ -88,6 +90,11 @@ class Explainer {
             footprints(small[1], height, w.rows);
             footprints(small[2], width, w.columns);
             w.sizes = wanted;
+        }
+        for (std::size_t pixel = 0; pixel < small[1] * small[2]; ++pixel) {
+            T sum = 0;
+            for (std::size_t c = 0; c < channels; ++c) sum += squared(w.difference[pixel * channels + c]);
+            w.difference[pixel] = sum / static_cast<T>(channels); // which nobody reads again
         }
         const auto residual = reserve(out.residual, {1, height, width, 1});
         w.half.resize(std::max(small[1] * width, height * small[2] * channels));
@@ -104,14 +111,14 @@ class Explainer {
     }
     template <class Number>
     void maps(std::span<const Number>, Workspace& w, Explanation<T>& out) const {
-        const auto residual = reserve(out.residual, {1, 1, 1, w.slope.size()});
+        const auto residual = reserve(out.residual, out.map_shape);
         const auto attribution = reserve(out.attribution, out.map_shape);
         for (std::size_t i = 0; i < w.slope.size(); ++i) {
-            const T difference = out.reconstruction.data()[i] - out.sample.data()[i];
-            residual.data()[i] = difference * difference;
+            residual.data()[i] = squared(w.difference[i]);
             attribution.data()[i] = w.slope[i];
         }
     }
+    static T squared(T value) { return value * value; }
 
     Detector<T> detector_;
     Attribution<typename TrainedModel<T>::Model, T> attribution_;
