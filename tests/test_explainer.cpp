@@ -76,7 +76,7 @@ Detector<T> of_rows(Rule rule = Rule::recommended) {
 
 constexpr std::size_t layouts = 4; // packed, padded rows from below, planes, mirrored and every second pixel
 
-/// A picture with memory of its own. Floats are multiples of 2^-12, to which a step of 2^-12 is added exactly.
+/// A picture with memory of its own. Floats are multiples of 2^-12, to which steps of 2^-14 are added exactly.
 template <class P>
 struct Picture {
     std::vector<P> memory;
@@ -278,7 +278,7 @@ void check_maps(const Explainer<T>& explainer, const ImageView<P>& picture) {
 
 TEST_SUITE("explainer") {
     TEST_CASE("the attribution of a picture: central differences of its score in its own pixels") {
-        const double h = 0x1p-12;
+        const double h = 0x1p-14;
         for (const Rule rule : {Rule::gradcon, Rule::recommended})
             for (const PixelOrder network : network_orders) {
                 const Explainer explainer{of_pictures<double>(network, rule)};
@@ -443,7 +443,9 @@ TEST_SUITE("explainer") {
 
     TEST_CASE("one workspace and one explanation for samples of all sizes and kinds") {
         const Explainer pictures{of_pictures<float>(PixelOrder::rgb)}, others{of_pictures<float>(PixelOrder::gray)};
-        const Explainer tables{of_rows<float>()};
+        const Explainer tables{of_rows<float>()},
+            wide{make_detector<float>(models::cae({.height = 5, .width = 9, .widths = {3}}),
+                                      ImageInput{.height = 5, .width = 9}, Rule::recommended)};
         const std::vector<double> rows{0.3, 2, 0.1, -1, -5, 0.9};
         auto w = pictures.workspace(), of_others = others.workspace(), of_tables = tables.workspace();
         Explanation<float> e;
@@ -460,6 +462,7 @@ TEST_SUITE("explainer") {
                 check(others, Picture<std::uint8_t>(size, PixelOrder::rgb).view, of_others);
                 check(tables, rows, of_tables);
                 check(others, Picture<std::uint16_t>({size[0], 9}, PixelOrder::gray).view, w); // the other's workspace
+                check(wide, Picture<std::uint16_t>({size[0], 9}, PixelOrder::gray).view, w);
             }
     }
 
