@@ -15,11 +15,13 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,7 +59,9 @@ class Place {
     const fs::path& path() const { return folder_.path; }
 
     /// @param from the file or pipe that is its standard input, instead of one with the text `in`
-    pid_t start(const Words& arguments, const std::string& in = "", const std::string& from = "said/in") const {
+    /// @param most_bytes of each file that it writes, as if the disk were full then
+    pid_t start(const Words& arguments, const std::string& in = "", const std::string& from = "said/in",
+                std::optional<rlim_t> most_bytes = {}) const {
         write(*this / "said/in", encoded::text(in));
         const pid_t child = fork();
         REQUIRE(child >= 0);
@@ -70,6 +74,10 @@ class Place {
         if (chdir(path().c_str()) != 0) _exit(126);
         const int input = open(from.c_str(), O_RDONLY), out = open("said/out", O_CREAT | O_TRUNC | O_WRONLY, 0600),
                   err = open("said/err", O_CREAT | O_TRUNC | O_WRONLY, 0600);
+        if (most_bytes) {
+            const rlimit limit{*most_bytes, *most_bytes};
+            if (std::signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(126);
+        }
         if (dup2(input, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) _exit(126);
         execv(COMMAND, argv.data());
         _exit(127);

@@ -24,7 +24,7 @@ using Bytes = std::vector<std::uint8_t>;
 
 inline Bytes text(std::string_view characters) { return {characters.begin(), characters.end()}; }
 
-void append(Bytes& to, const Bytes& bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
+inline void append(Bytes& to, const Bytes& bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
 
 inline Bytes first(const Bytes& bytes, std::size_t count) {
     return {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count)};

@@ -2,6 +2,7 @@
 #include "count_allocations.hpp"
 #include "random_detector.hpp"
 
+#include <gradcon/explainer.hpp>
 #include <gradcon/io/checkpoint.hpp>
 #include <gradcon/io/detector_file.hpp>
 
@@ -281,4 +282,62 @@ TEST_SUITE("allocations") {
                                    [&] { CHECK(io::read_file(path) == before); }) > 100);
         CHECK(fail_each_allocation([&] { io::load_detector(path); }, [] {}) > 100);
     }
-}
+
+    TEST_CASE("an explanation allocates nothing while pictures keep their size and kind, nor does a table's") {
+        const ImageInput input{.height = 9, .width = 12, .order = PixelOrder::rgb, .offset = -1, .scale = 2};
+        const auto d =
+            random_detector(models::cae({.height = 9, .width = 12, .channels = 3, .widths = {4, 5}}), {6, 9, 12, 3});
+        SerialExecutor serial;
+        const auto profile = fit_profile(d.model, d.params, d.policy, d.images, serial);
+        const auto rule = recommended_score(score_each(Scorer{d.model, d.params, d.policy, profile}, d.images, serial));
+        const Explainer explainer{Detector(
+            TrainedModel<float>{d.model, d.params, d.policy, profile, rule, input, Calibration({0.1, 0.2}), {}})};
+        const std::vector<std::uint8_t> bytes(40 * 30 * 4, 90);
+        const std::vector<float> floats(40 * 30, 0.3F);
+        auto w = explainer.workspace();
+        Explanation<float> e;
+        const auto check = [&](const auto& by, const auto& sample, auto& workspace) {
+            by.explain(sample, workspace, e);
+            const std::size_t before = allocations;
+            by.explain(sample, workspace, e);
+            CHECK(allocations == before);
+            CHECK(is_finite(e.verdict.score));
+        };
+        for (const std::size_t size : {40U, 7U, 12U})
+            check(explainer,
+                  ImageView<std::uint8_t>{.data = bytes.data(), .height = size, .width = 30, .order = PixelOrder::bgra},
+                  w);
+        check(explainer, ImageView<float>{.data = floats.data(), .height = 30, .width = 40}, w);
+
+        const TableInput table{.means = {1, 2, 3}, .deviations = {1, 1, 2}, .window = 2};
+        const auto m = random_detector(models::mlp({.values = 6, .widths = {4}}), {6, 1, 1, 6});
+        const Explainer rows{
+            Detector(TrainedModel<float>{m.model, m.params, m.policy, {}, {}, table, Calibration({0.1}), {}})};
+        auto of_rows = rows.workspace();
+        check(rows, std::vector<double>(6, 0.5), of_rows);
+    }
+
+    TEST_CASE("when memory ends while explaining, the next explanation is right") {
+        const auto d = random_detector(models::cae({.height = 5, .width = 6, .widths = {3}}), {3, 5, 6, 1});
+        const Explainer explainer{Detector(TrainedModel<float>{
+            d.model, d.params, d.policy, {}, {}, ImageInput{.height = 5, .width = 6}, Calibration({0.1}), {}})};
+        const std::vector<std::uint8_t> bytes(110, 90);
+        const ImageView<std::uint8_t> small{.data = bytes.data(), .height = 3, .width = 4},
+            large{.data = bytes.data(), .height = 10, .width = 11};
+        auto w = explainer.workspace();
+        Explanation<float> e;
+        const auto explain_both = [&] {
+            explainer.explain(small, w, e);
+            explainer.explain(large, w, e);
+            return std::vector<float>(e.attribution.begin(), e.attribution.end());
+        };
+        const auto expected = explain_both();
+        CHECK(fail_each_allocation(
+                  [&] {
+                      auto cold = explainer.workspace();
+                      w = cold;
+                      e = {};
+                      explain_both();
+                  },
+                  [&] { CHECK(explain_both() == expected); }) > 30); // with what the failure left
+    }

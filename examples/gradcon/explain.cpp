@@ -33,8 +33,7 @@ int explain(const Options& options) {
         explainer.explain(std::span<const double>(sample.rows), workspace, explanation);
         print_rows(sample, explanation, *table);
     } else {
-        explainer.explain(gradcon::view_of(gradcon::TensorView<const std::uint8_t, 3>(sample.picture)), workspace,
-                          explanation);
+        explainer.explain(gradcon::view_of(sample.picture), workspace, explanation);
     }
     if (!options.out.empty()) {
         if (!sample.is_picture()) throw BadUse{"--out is for pictures, this is a row of a table"};

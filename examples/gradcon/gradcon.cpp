@@ -127,6 +127,8 @@ int main(int argc, char** argv) {
 
     try {
         app.parse(argc, argv);
+        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+            throw gradcon::FileError("standard output cannot be written to");
         return status;
     } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : bad_use; } catch (const BadUse& error) {
         std::fprintf(stderr, "gradcon: %s\n", error.what.c_str());

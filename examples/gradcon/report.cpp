@@ -265,8 +265,7 @@ class Page {
 
     std::string picture(std::size_t i, Sample sample, const gradcon::ImageInput& input) {
         sample.load();
-        explainer_.explain(gradcon::view_of(gradcon::TensorView<const std::uint8_t, 3>(sample.picture)), workspace_,
-                           explained_);
+        explainer_.explain(gradcon::view_of(sample.picture), workspace_, explained_);
         const Picture sheet = explanation_sheet(sample.picture, explained_, input, 112, 256);
         const auto png = gradcon::data::encode_png(gradcon::TensorView<const std::uint8_t, 3>(sheet));
         const std::string name = escaped(e_.names[i]);

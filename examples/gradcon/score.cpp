@@ -45,7 +45,8 @@ void print(const Options& options, const Scored& scored) {
                                   {"cosine", scored.statistics.cosine}};
         std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     }
-    std::fflush(stdout); // whoever reads a stream wants each line when it is there
+    if (std::fflush(stdout) != 0) // whoever reads a stream wants each line when it is there
+        throw gradcon::FileError("standard output cannot be written to");
 }
 
 } // namespace

@@ -59,11 +59,9 @@ namespace {
 
 void score_one(const Detector& detector, gradcon::DetectorWorkspace<float>& workspace, Scored& scored) {
     scored.sample.load();
-    const auto statistics =
-        scored.sample.is_picture()
-            ? detector.statistics(gradcon::view_of(gradcon::TensorView<const std::uint8_t, 3>(scored.sample.picture)),
-                                  workspace)
-            : detector.statistics(std::span<const double>(scored.sample.rows), workspace);
+    const auto statistics = scored.sample.is_picture()
+                                ? detector.statistics(gradcon::view_of(scored.sample.picture), workspace)
+                                : detector.statistics(std::span<const double>(scored.sample.rows), workspace);
     scored.statistics.add(statistics);
     scored.verdict = detector.verdict(statistics);
     scored.verdict.cosine = scored.statistics.cosine;

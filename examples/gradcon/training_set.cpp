@@ -34,7 +34,8 @@ std::pair<std::size_t, std::size_t> parse_size(const std::string& text) {
 }
 
 /// Pictures of the size of the first, as long as that has no side above 64; larger ones are reduced to that.
-gradcon::ImageInput image_input(const Options& options, const Picture& first) {
+gradcon::ImageInput image_input(const Options& options, const Sample& sample) {
+    const Picture& first = sample.picture;
     gradcon::ImageInput input;
     input.height = first.shape()[0];
     input.width = first.shape()[1];
@@ -42,7 +43,9 @@ gradcon::ImageInput image_input(const Options& options, const Picture& first) {
     else if (const std::size_t longer = std::max(input.height, input.width); longer > 64) {
         input.height = std::max<std::size_t>(4, (input.height * 64 + longer / 2) / longer);
         input.width = std::max<std::size_t>(4, (input.width * 64 + longer / 2) / longer);
-    }
+    } else if (std::min(input.height, input.width) < 4)
+        throw FileError(message(sample.name, ": this first picture has ", input.height, " x ", input.width,
+                                " pixels, too few to learn from: say with --size what size pictures are to have"));
     const std::size_t channels = options.channels != 0 ? options.channels : first.shape()[2];
     input.order = channels == 1 ? gradcon::PixelOrder::gray : gradcon::PixelOrder::rgb;
     return input;
@@ -76,11 +79,11 @@ Read read_all(Source& source, const Options& options, const std::function<void()
             read.rows.insert(read.rows.end(), sample.rows.begin(), sample.rows.end());
             continue;
         }
-        if (read.count == 1) read.input = image_input(options, sample.picture);
+        if (read.count == 1) read.input = image_input(options, sample);
         const auto& input = std::get<gradcon::ImageInput>(read.input);
         const std::size_t size = input.height * input.width * input.channels();
         read.values.resize(read.count * size);
-        gradcon::convert(gradcon::view_of(gradcon::TensorView<const std::uint8_t, 3>(sample.picture)), input, workspace,
+        gradcon::convert(gradcon::view_of(sample.picture), input, workspace,
                          read.values.data() + (read.count - 1) * size);
     }
     if (left_out > 0) std::fprintf(stderr, "%zu of %zu left out\n", left_out, left_out + read.count);

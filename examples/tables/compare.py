@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Tables of numbers: the command `gradcon` beside scikit-learn's IsolationForest and OneClassSVM.
+"""Tables of numbers: the command `gradcon` beside IsolationForest, OneClassSVM and Mahalanobis distance.
 
-    compare.py TABLE|FOLDER... [--gradcon FILE] [--seeds N] [--epochs N] [--scratch FOLDER] [--out FILE.md] [-- OPTION...]
+    compare.py TABLE|FOLDER... [--gradcon FILE] [--seeds N] [--scratch FOLDER] [--out FILE.md] [-- OPTION...]
 
 A table is a .csv with a header whose last column is the label (1 = anomaly, 0 = normal), as ADBench has them, or
 NAME-features.npy beside NAME-labels.npy; of a folder all of these are taken. For each seed half of the normal rows,
-drawn at random, are for training, and the other half and all anomalies for the test. `gradcon train` (which keeps 15 % of
-its rows to choose the best epoch and 15 % to calibrate) and `gradcon evaluate --json` work on files in the scratch folder.
-IsolationForest and OneClassSVM have scikit-learn's default settings, on columns that StandardScaler has fitted to all of
-the training half. What follows -- goes to `gradcon train`. Printed is a table in Markdown: AUROC, the mean over the
-seeds and their standard deviation. Needs numpy and scikit-learn.
+drawn at random, are for training, and the other half and all anomalies for the test. `gradcon train` (which keeps 15 %
+of its rows to choose the best epoch and 15 % to calibrate) and `gradcon evaluate --json` work on files in the scratch
+folder. The others are scikit-learn's with default settings, the distance by LedoitWolf's covariance; they are fitted
+to all of the training half, its columns standardised by StandardScaler. What follows -- goes to `gradcon train`:
+-- --epochs 200. Printed is a table in Markdown: AUROC, the mean over the seeds and their standard deviation. Needs
+numpy and scikit-learn.
 """
 
 import argparse
@@ -20,25 +21,25 @@ import sys
 import tempfile
 
 import numpy as np
+from sklearn.covariance import LedoitWolf
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-OURS = {"reconstruction": "reconstruction", "gradient": "gradient", "gradcon": "GradCon", "code_distance": "code distance",
-        "finished_alignment": "finished alignment", "rule": "the model's rule"}
-THEIRS = {"isolation_forest": "IsolationForest", "one_class_svm": "OC-SVM"}
+OURS = {"reconstruction": "reconstruction", "gradient": "gradient", "gradcon": "GradCon",
+        "code_distance": "code distance", "finished_alignment": "finished alignment", "rule": "the model's rule"}
+THEIRS = {"isolation_forest": "IsolationForest", "one_class_svm": "OC-SVM", "mahalanobis": "Mahalanobis"}
 COLUMNS = {**OURS, **THEIRS}
 
 
 def find_tables(inputs):
     for path in map(pathlib.Path, inputs):
-        if path.is_dir():
-            yield from sorted([*path.glob("*.csv"), *path.glob("*-features.npy")])
-        elif path.suffix == ".csv" or path.name.endswith("-features.npy"):
-            yield path
-        else:
-            raise ValueError(f"{path}: no folder, .csv or NAME-features.npy")
+        inside = sorted([*path.glob("*.csv"), *path.glob("*-features.npy")])
+        is_table = path.suffix == ".csv" or path.name.endswith("-features.npy")
+        if not inside and not is_table:
+            raise ValueError(f"{path}: no .csv or NAME-features.npy, nor a folder of these")
+        yield from inside or [path]
 
 
 def read_table(path):
@@ -70,16 +71,14 @@ def run(command):
 
 
 def judge_ours(rows, labels, train, test, seed, options, scratch):
-    files = {name: scratch / name for name in ("train.npy", "test.npy", "labels.npy", "model.safetensors", "figures.json")}
-    np.save(files["train.npy"], rows[train])
-    np.save(files["test.npy"], rows[test])
-    np.save(files["labels.npy"], labels[test])
-    model = ["--model", files["model.safetensors"]]
-    epochs = [] if options.epochs is None else ["--epochs", options.epochs]
-    run([options.gradcon, "train", files["train.npy"], *model, "--seed", seed, *epochs, *options.train])
-    run([options.gradcon, "evaluate", files["test.npy"], "--labels", files["labels.npy"], *model,
-         "--json", files["figures.json"]])
-    figures = json.loads(files["figures.json"].read_text())
+    normal, unseen, truth, model, figures = (
+        scratch / name for name in ("train.npy", "test.npy", "labels.npy", "model.safetensors", "figures.json"))
+    np.save(normal, rows[train])
+    np.save(unseen, rows[test])
+    np.save(truth, labels[test])
+    run([options.gradcon, "train", normal, "--model", model, "--seed", seed, *options.train])
+    run([options.gradcon, "evaluate", unseen, "--labels", truth, "--model", model, "--json", figures])
+    figures = json.loads(figures.read_text())
     aurocs = {name: policy["auroc"] for name, policy in figures["policies"].items() if name in OURS}
     return {**aurocs, "rule": figures["auroc"]}
 
@@ -87,8 +86,10 @@ def judge_ours(rows, labels, train, test, seed, options, scratch):
 def judge_theirs(rows, labels, train, test, seed):
     scaler = StandardScaler().fit(rows[train])
     normal, unseen = scaler.transform(rows[train]), scaler.transform(rows[test])
-    models = {"isolation_forest": IsolationForest(random_state=seed), "one_class_svm": OneClassSVM()}
-    return {name: roc_auc_score(labels[test], -model.fit(normal).score_samples(unseen)) for name, model in models.items()}
+    scores = {"isolation_forest": -IsolationForest(random_state=seed).fit(normal).score_samples(unseen),
+              "one_class_svm": -OneClassSVM().fit(normal).score_samples(unseen),
+              "mahalanobis": LedoitWolf().fit(normal).mahalanobis(unseen)}
+    return {name: roc_auc_score(labels[test], of_rows) for name, of_rows in scores.items()}
 
 
 def markdown_row(cells):
@@ -104,7 +105,8 @@ def with_deviation(values):
 
 
 def compare(options, scratch):
-    lines = [markdown_row(["table", "rows", "columns", "anomalies", *COLUMNS.values()]), "|---" * (4 + len(COLUMNS)) + "|"]
+    head = ["table", "rows", "columns", "anomalies", *COLUMNS.values()]
+    lines = [markdown_row(head), "|---" * len(head) + "|"]
     means = {key: [] for key in COLUMNS}
     for path in find_tables(options.tables):
         name, rows, labels = read_table(path)
@@ -136,10 +138,12 @@ def main():
     parser.add_argument("tables", nargs="+", metavar="TABLE|FOLDER")
     parser.add_argument("--gradcon", default=root / "build-native/examples/gradcon", help="the command")
     parser.add_argument("--seeds", type=int, default=5, help="splits and trainings of each table, 0, 1, ... (5)")
-    parser.add_argument("--epochs", type=int, help="of training (the command's default)")
-    parser.add_argument("--scratch", type=pathlib.Path, help="where the command's files go, and stay (a temporary folder)")
+    parser.add_argument("--scratch", type=pathlib.Path,
+                        help="where the command's files go, and stay (a temporary folder)")
     parser.add_argument("--out", type=pathlib.Path, help="also write the Markdown table to this file")
     options = parser.parse_args(arguments)
+    if options.seeds < 1:
+        parser.error("--seeds is 1 or more")
     options.train = train
     try:
         if options.scratch:

@@ -72,7 +72,7 @@ class Detector {
 
     const TrainedModel<T>& trained() const { return trained_; }
     const Calibration& calibration() const { return trained_.calibration; }
-    /// Of one sample as the network takes it.
+    /// Of one sample as the network takes it: 1 x height x width x channels, of a table 1 x 1 x 1 x values.
     const Shape& shape() const { return shape_; }
     const Scorer<typename TrainedModel<T>::Model, T>& scorer() const { return scorer_; }
 
@@ -104,11 +104,12 @@ class Detector {
     }
 
     /// What the verdict is made of: all statistics of a sample, for other score policies.
-    /// @return views into the workspace, valid until it is used again
+    /// @return views into the workspace, valid until it is used again  @throws as score does
     template <class Sample>
     SampleStatistics statistics(const Sample& sample, Workspace& w) const {
         return scorer_.statistics(prepare(sample, w), 0, w.scoring);
     }
+    /// Of statistics that this detector gave; its cosines are theirs.
     Verdict verdict(const SampleStatistics& s) const {
         const bool known = is_finite(s.reconstruction_error); // a rectifier may have hidden a pixel that is NaN
         const double score = known ? trained_.score_policy(s) : std::numeric_limits<double>::quiet_NaN();

@@ -40,7 +40,7 @@ struct ExplainerWorkspace {
 };
 
 /// Explains a detector's scores. Const, and for any number of threads, each with a workspace of its own. An explanation
-/// takes a few times as long as a score.
+/// takes 3 to 10 times as long as a score.
 template <class T = float>
 class Explainer {
   public:

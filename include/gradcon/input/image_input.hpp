@@ -16,7 +16,8 @@
 namespace gradcon::inline GRADCON_INSTRUCTION_SET {
 
 /// What a network takes, and how a picture becomes it: colours converted, resized to height x width, and each number v
-/// in [0, 1] made offset + scale * v. height and width 1 or more; order gray, rgb or bgr.
+/// in [0, 1] made offset + scale * v (floats outside are not clamped). height and width 1 or more; order gray, rgb or
+/// bgr.
 struct ImageInput {
     std::size_t height = 28, width = 28;
     PixelOrder order = PixelOrder::gray;

@@ -26,7 +26,8 @@ constexpr std::size_t channel_count(PixelOrder order) {
 
 /// What a camera, a decoder or a program may hold: 0 to 255, 0 to 65,535, or 0 to 1.
 template <class P>
-concept Pixel = std::same_as<P, std::uint8_t> || std::same_as<P, std::uint16_t> || std::same_as<P, float>;
+concept Pixel = std::same_as<P, std::uint8_t> || std::same_as<P, std::uint16_t> || std::same_as<P, float> ||
+    std::same_as<P, double>;
 
 /// A picture in memory that someone else owns; nothing is copied. Strides count elements, not bytes, and may be
 /// negative (rows from the bottom up); what is 0 is as in a packed picture.
@@ -69,6 +70,11 @@ ImageView<P> view_of(TensorView<const P, 3> picture) {
             channels == 1   ? PixelOrder::gray
             : channels == 3 ? PixelOrder::rgb
                             : PixelOrder::rgba};
+}
+
+template <Pixel P>
+ImageView<P> view_of(const Tensor<P, 3>& picture) {
+    return view_of(TensorView<const P, 3>(picture));
 }
 
 } // namespace gradcon

@@ -73,11 +73,11 @@ void resample_axis(const Value* from, std::size_t outer, std::size_t extent, std
                    const std::vector<Footprint>& axis, Value* to, Sum start, Finish&& finish) {
     constexpr std::size_t wide = 32;
     for (std::size_t o = 0; o < outer; ++o)
-        for (const auto& [first, weights] : axis) {
-            const Value* at = from + (o * extent + first) * inner;
+        for (const Footprint& footprint : axis) {
+            const Value* at = from + (o * extent + footprint.first) * inner;
             std::size_t i = 0;
             const auto take = [&]<std::size_t Count>(std::integral_constant<std::size_t, Count>) {
-                for (const Sum sum : weighted_sum<Count>(at + i, inner, weights, start)) *to++ = finish(sum);
+                for (const Sum sum : weighted_sum<Count>(at + i, inner, footprint.weights, start)) *to++ = finish(sum);
                 i += Count;
             };
             while (i + wide <= inner) take(std::integral_constant<std::size_t, wide>{});
@@ -90,7 +90,7 @@ void resample_axis(const Value* from, std::size_t outer, std::size_t extent, std
 /// Resamples the middle axis of outer x `extent` x inner bytes; each sum is rounded to a byte.
 inline void resample(const std::uint8_t* from, std::size_t outer, std::size_t extent, std::size_t inner,
                      const std::vector<Footprint>& axis, std::uint8_t* to) {
-    // Weights make 1, but for their roundings, so that 255 * 2^22 and more fit 32 bits.
+    // Rounding at most doubles a weight, so that a sum is at most 255 * 2^23 + 2^21, which fits 32 bits.
     detail::resample_axis<std::uint32_t>(
         from, outer, extent, inner, axis, to, std::uint32_t{1} << (footprint_bits - 1), [](std::uint32_t sum) {
             return static_cast<std::uint8_t>(std::min<std::uint32_t>(sum >> footprint_bits, 255));

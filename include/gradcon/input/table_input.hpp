@@ -3,7 +3,9 @@
 #include "gradcon/error.hpp"
 #include "gradcon/finite.hpp"
 #include "gradcon/simd.hpp"
+#include "gradcon/tensor.hpp"
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <span>
@@ -48,7 +50,7 @@ struct TableInput {
     std::size_t width() const { return means.size(); }
     /// The numbers of one sample.
     std::size_t values() const { return window * width(); }
-    /// The samples in so many rows; a window that is not full is none.
+    /// The samples in so many rows; a window that is not full is none. @pre stride > 0
     std::size_t samples(std::size_t rows) const { return rows < window ? 0 : (rows - window) / stride + 1; }
 
     /// @throws ValueError for lists that differ in length, or an option outside its range
@@ -62,6 +64,7 @@ struct TableInput {
                                      "each column or none, and window and stride of 1 or more; given: ",
                                      means.size(), " means, ", deviations.size(), " deviations, ", columns.size(),
                                      " names, ", window, " and ", stride));
+        element_count(std::array{window, means.size()}); // the numbers of a sample can be counted
     }
     friend bool operator==(const TableInput&, const TableInput&) = default;
 };

@@ -15,7 +15,6 @@
 #include <cmath>
 #include <cstddef>
 #include <map>
-#include <optional>
 #include <set>
 #include <span>
 #include <string>

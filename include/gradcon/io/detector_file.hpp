@@ -75,7 +75,7 @@ void save_model(const std::filesystem::path& path, const TrainedModel<T>& traine
 
 /// Reads a model file of any version. One that says what it is fed with is tested with its own self-test.
 /// @throws FileError that names what is wrong
-template <class T>
+template <class T = float>
 TrainedModel<T> load_model(const std::filesystem::path& path) {
     const Safetensors file = read_safetensors(path);
     auto trained = detail::read_trained<T>(file);
