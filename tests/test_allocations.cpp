@@ -341,3 +341,4 @@ TEST_SUITE("allocations") {
                   },
                   [&] { CHECK(explain_both() == expected); }) > 30); // with what the failure left
     }
+}

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <filesystem>
 #include <string>
+#include <variant>
 #include <vector>
 
 using gradcon::FileError;
@@ -66,12 +67,16 @@ Model make_model(const Options& options, const gradcon::Shape& shape) {
     return gradcon::models::cae({.height = shape[1], .width = shape[2], .channels = shape[3], .widths = widths});
 }
 
-/// The score policy of that name, fitted on normal samples.
-gradcon::AnyScorePolicy make_score_policy(const std::string& name, const gradcon::Scores& normal) {
+/// The score policy of that name, fitted on normal samples. Of rows the recommended one has the error in the place of
+/// the alignment, which misleads there (docs/results.md).
+gradcon::AnyScorePolicy make_score_policy(const std::string& name, const gradcon::Scores& normal, bool of_rows) {
     if (name == "recommended") {
-        if (!normal.code_distance.empty()) return gradcon::recommended_score(normal);
-        // longer codes than a profile keeps: the error takes the distance's place
-        constexpr std::array statistics{gradcon::Statistic::reconstruction_error, gradcon::Statistic::cosine};
+        using gradcon::Statistic;
+        const bool has_codes = !normal.code_distance.empty(); // none where they are longer than a profile keeps
+        if (has_codes && !of_rows) return gradcon::recommended_score(normal);
+        std::vector<Statistic> statistics{Statistic::reconstruction_error};
+        if (has_codes) statistics.push_back(Statistic::code_distance);
+        if (!of_rows) statistics.push_back(Statistic::cosine);
         return gradcon::StandardizedSum::fit(statistics, normal);
     }
     if (name == "gradcon") return gradcon::GradConScore{};
@@ -136,7 +141,8 @@ Trained finish(const Model& model, const Training& training, const TrainingSet& 
     trained.input = set.input;
     trained.profile = gradcon::fit_profile(model, trained.params, trained.policy, set.train, executor);
     const gradcon::Scorer scorer{model, trained.params, trained.policy, trained.profile};
-    trained.score_policy = make_score_policy(options.score, gradcon::score_each(scorer, set.validation, executor));
+    trained.score_policy = make_score_policy(options.score, gradcon::score_each(scorer, set.validation, executor),
+                                             std::holds_alternative<gradcon::TableInput>(set.input));
     trained.calibration = gradcon::Calibration(
         gradcon::scores_by(trained.score_policy, gradcon::score_each(scorer, set.calibration, executor)), rate);
     trained.notes = {{"samples", std::to_string(set.train.shape()[0])},
