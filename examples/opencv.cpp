@@ -18,7 +18,7 @@
 
 namespace {
 
-constexpr std::size_t height = 48, width = 64; // of what the network sees
+constexpr std::size_t height = 72, width = 96; // of what the network sees
 
 // snippet: opencv
 /// A view of a frame: no pixel is copied, whatever its step.
@@ -69,7 +69,7 @@ gradcon::Detector<float> learn(const std::vector<cv::Mat>& frames) {
     gradcon::scale_to_he(params);
     gradcon::GradCon policy{params.decoder, {}};
     gradcon::Adam adam{params, {}};
-    gradcon::fit(model, params, policy, adam, normal, rng, {.epochs = 8, .validation = held_out, .executor = &threads});
+    gradcon::fit(model, params, policy, adam, normal, rng, {.epochs = 6, .validation = held_out, .executor = &threads});
     gradcon::TrainedModel<float> trained{model, params, policy};
     trained.input = input;
     const gradcon::Scorer scorer{model, params, policy};
