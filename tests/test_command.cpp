@@ -157,8 +157,7 @@ TEST_SUITE("command") {
         std::ptrdiff_t anomalous = 0;
         for (const Json& line : scored) {
             const Picture picture = gradcon::data::read_picture(place / line["sample"].get<std::string>());
-            const gradcon::Verdict verdict =
-                detector.score(gradcon::view_of(picture), workspace);
+            const gradcon::Verdict verdict = detector.score(gradcon::view_of(picture), workspace);
             CHECK(line["score"].get<double>() == doctest::Approx(verdict.score).epsilon(1e-8));
             CHECK(line["p_value"].get<double>() == verdict.p_value);
             CHECK(line["anomalous"] == verdict.anomalous);
@@ -492,7 +491,8 @@ TEST_SUITE("command") {
         const std::string list = "listed/000.png\r\n\nlisted/bad.png\nlisted/nowhere.png\nlisted/004.png";
         const Run stopped = place.run({"score", "-", "--model", "m"}, list);
         CHECK(stopped.status == 3);
-        CHECK(contains(stopped.err, "listed/bad.png: "));
+        CHECK(contains(stopped.err, "gradcon: listed/bad.png: ")); // the first bad one, after what is before it
+        CHECK(contains(stopped.out, "listed/000.png"));
         const Run run = place.done({"score", "-", "--model", "m", "--keep-going", "--format", "jsonl"}, list);
         CHECK(names(lines(run.out)) == Words{"listed/000.png", "listed/004.png"});
         CHECK(contains(run.err, "left out: listed/bad.png: neither PNG, JPEG"));

@@ -7,6 +7,7 @@
 #include <gradcon/data/png.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -47,7 +48,7 @@ void write(const LabelledImages& set, const std::vector<std::size_t>& indices, s
 } // namespace
 
 int main(int argc, char** argv) try {
-    if (argc != 4) {
+    if (argc != 4 || std::isdigit(static_cast<unsigned char>(*argv[2])) == 0) {
         std::fprintf(stderr, "export_pictures SET CLASS FOLDER\n");
         return 2;
     }
@@ -56,6 +57,7 @@ int main(int argc, char** argv) try {
     const auto parts = fs::exists(set / "test_batch.bin") ? gradcon::data::read_cifar10_folder(set)
                                                           : gradcon::data::read_idx_split(set);
     const auto normal = find(parts.train, label, false), tested = find(parts.test, label, false);
+    if (normal.empty()) throw gradcon::FileError(gradcon::message(set.string(), ": no image has the label ", label));
     write(parts.train, normal, 0, normal.size() / 2, folder / "train");
     write(parts.train, normal, normal.size() / 2, normal.size() * 3 / 4, folder / "calibrate");
     write(parts.train, normal, normal.size() * 3 / 4, normal.size(), folder / "fresh");

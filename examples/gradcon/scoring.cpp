@@ -84,10 +84,7 @@ ScoringResult score_all(const Detector& detector, Source& source, const Options&
         threads.run(block.size(), [&](std::size_t i, std::size_t worker) {
             try {
                 score_one(detector, workspaces[worker], block[i]);
-            } catch (const gradcon::Error& error) {
-                if (!options.keep_going) throw;
-                block[i].error = error.what();
-            }
+            } catch (const gradcon::Error& error) { block[i].error = error.what(); }
         });
         for (Scored& scored : block) {
             if (scored.error.empty()) {
@@ -95,6 +92,7 @@ ScoringResult score_all(const Detector& detector, Source& source, const Options&
                 visit(scored);
                 continue;
             }
+            if (!options.keep_going) throw FileError(scored.error); // the first one, whichever thread was first
             ++result.left_out;
             std::fprintf(stderr, "left out: %s\n", scored.error.c_str());
         }

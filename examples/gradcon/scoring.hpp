@@ -25,7 +25,7 @@ struct Scored {
     Sample sample;
     gradcon::Verdict verdict; // its cosines in `statistics`
     gradcon::Scores statistics;
-    std::string error; // why the sample was left out, when going on was asked for
+    std::string error; // why it could not be scored
 };
 
 /// How many samples were scored, and how many left out.
