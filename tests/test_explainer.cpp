@@ -1,5 +1,6 @@
 // Why a sample scores as it does: maps in the picture's own size, against central differences of the verdict's score in
 // the picture's own pixels and against plain formulas.
+#include "dense_matrix.hpp"
 #include "kernels_once.hpp"
 #include "random_detector.hpp"
 
@@ -192,21 +193,6 @@ std::vector<T> forward(const TrainedModel<T>& trained, Batch<T> x) {
     const Batch<T> y = trained.model.decoder.forward(
         packed.decoder, trained.model.encoder.forward(packed.encoder, x, encoder), decoder);
     return {y.data(), y.data() + y.size()};
-}
-
-/// from x to weights of a triangle over each new pixel, all of them.
-std::vector<std::vector<double>> dense_matrix(std::size_t from, std::size_t to) {
-    std::vector rows(to, std::vector<double>(from));
-    const double scale = static_cast<double>(from) / static_cast<double>(to);
-    for (std::size_t i = 0; i < to; ++i) {
-        for (std::size_t x = 0; x < from; ++x)
-            rows[i][x] =
-                std::max(0.0, 1 - std::abs(static_cast<double>(x) + 0.5 - (static_cast<double>(i) + 0.5) * scale) /
-                                      std::max(1.0, scale));
-        const double sum = std::accumulate(rows[i].begin(), rows[i].end(), 0.0);
-        for (double& weight : rows[i]) weight /= sum;
-    }
-    return rows;
 }
 
 /// All of an explanation of a picture but the verdict, by plain formulas.

@@ -1,4 +1,5 @@
 // Pictures and rows of numbers as a network takes them: every layout in memory, against plain formulas.
+#include "dense_matrix.hpp"
 #include "random_tensors.hpp"
 
 #include <gradcon/input/image_input.hpp>
@@ -9,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <numeric>
 #include <string>
 #include <type_traits>
 
@@ -94,21 +94,6 @@ double naive(const Levels& levels, bool gray, PixelOrder order, std::size_t y, s
     if (gray) return levels(y, x, 0);
     if (order != PixelOrder::gray) return levels(y, x, colour(order, c));
     return (19595.0 * levels(y, x, 0) + 38470.0 * levels(y, x, 1) + 7471.0 * levels(y, x, 2)) / 65536;
-}
-
-/// from x to weights of a triangle over each new pixel, all of them.
-std::vector<std::vector<double>> dense_matrix(std::size_t from, std::size_t to) {
-    std::vector rows(to, std::vector<double>(from));
-    const double scale = static_cast<double>(from) / static_cast<double>(to);
-    for (std::size_t i = 0; i < to; ++i) {
-        for (std::size_t x = 0; x < from; ++x)
-            rows[i][x] =
-                std::max(0.0, 1 - std::abs(static_cast<double>(x) + 0.5 - (static_cast<double>(i) + 0.5) * scale) /
-                                      std::max(1.0, scale));
-        const double sum = std::accumulate(rows[i].begin(), rows[i].end(), 0.0);
-        for (double& weight : rows[i]) weight /= sum;
-    }
-    return rows;
 }
 
 template <class T>

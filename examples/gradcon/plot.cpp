@@ -1,5 +1,5 @@
 #include "plot.hpp"
-#include "html.hpp"
+#include "../html.hpp"
 
 #include <gradcon/finite.hpp>
 

@@ -1,6 +1,6 @@
 #include "report.hpp"
+#include "../html.hpp"
 #include "explanation.hpp"
-#include "html.hpp"
 #include "plot.hpp"
 
 #include <gradcon/data/png.hpp>

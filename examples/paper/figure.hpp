@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 /// A figure: a script for gnuplot that writes an SVG, or a picture as PNG.
 struct Figure {
     std::string name, caption, script;
-    std::vector<std::byte> png{};
+    std::vector<std::uint8_t> png{};
 };
 
 /// A name for a file: without spaces.

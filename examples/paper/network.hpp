@@ -1,13 +1,13 @@
 #pragma once
 
-#include <gradcon/trained_model.hpp>
 #include <gradcon/nn/models.hpp>
+#include <gradcon/trained_model.hpp>
 
 #include <cstddef>
 #include <tuple>
 
-using Detector = gradcon::TrainedModel<float>;
-using Model = Detector::Model;
+using Trained = gradcon::TrainedModel<float>;
+using Model = Trained::Model;
 
 /// The paper's networks as one type.
 inline Model make_model(bool variational, std::size_t channels) {

@@ -3,12 +3,11 @@
 #include "figure.hpp"
 #include "study.hpp"
 
-#include <png.h>
+#include <gradcon/data/png.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -38,19 +37,8 @@ inline Figure reconstructions(Study& study, const Experiment& e) {
                             static_cast<std::uint8_t>(std::clamp(value, 0.0F, 1.0F) * 255 + 0.5F);
                     }
 
-    png_image png{};
-    png.version = PNG_IMAGE_VERSION;
-    png.width = static_cast<png_uint_32>(width);
-    png.height = static_cast<png_uint_32>(height);
-    png.format = PNG_FORMAT_RGB;
-    png_alloc_size_t bytes = 0;
-    Figure figure{e.set + "-reconstructions",
-                  "Normal test images (class " + std::to_string(e.inlier) +
-                      "), each above its reconstruction, and below them anomalies above theirs.",
-                  ""};
-    if (png_image_write_to_memory(&png, nullptr, &bytes, 0, pixels.data(), 0, nullptr)) {
-        figure.png.resize(bytes);
-        if (png_image_write_to_memory(&png, figure.png.data(), &bytes, 0, pixels.data(), 0, nullptr)) return figure;
-    }
-    throw std::runtime_error(figure.name + ": " + png.message);
+    return {e.set + "-reconstructions",
+            "Normal test images (class " + std::to_string(e.inlier) +
+                "), each above its reconstruction, and below them anomalies above theirs.",
+            "", gradcon::data::encode_png({pixels.data(), {height, width, 3}})};
 }

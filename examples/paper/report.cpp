@@ -1,4 +1,5 @@
 #include "report.hpp"
+#include "../html.hpp"
 #include "curve.hpp"
 #include "reported.hpp"
 
@@ -27,24 +28,6 @@ figure.picture img{max-width:37.5rem;image-rendering:pixelated}figcaption{font-s
 @media print{html{font-size:9px}body{max-width:none;font-size:1rem}.wide{overflow:visible}th,td{padding:.1rem .3rem}
 figure{flex-basis:30%}figure.picture{flex-basis:100%}h2{break-after:avoid}tr{break-inside:avoid}}
 )";
-
-std::string escaped(const std::string& text) {
-    std::string safe;
-    for (const char c : text) safe += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '"' ? "&quot;" : std::string(1, c);
-    return safe;
-}
-
-std::string base64(std::span<const std::byte> bytes) {
-    constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        unsigned word = 0;
-        for (std::size_t k = 0; k < 3; ++k)
-            word = word << 8 | (i + k < bytes.size() ? std::to_integer<unsigned>(bytes[i + k]) : 0);
-        for (std::size_t k = 0; k < 4; ++k) text += i + k > bytes.size() ? '=' : digits[word >> (18 - 6 * k) & 63];
-    }
-    return text;
-}
 
 std::string html(const Table& table) {
     const auto columns = table.keys(&Entry::column);
@@ -95,7 +78,7 @@ void Report::add(const Section& section) {
         const bool is_picture = !figure.png.empty();
         std::string source;
         if (is_picture) {
-            gradcon::io::replace_file(figures / (figure.name + ".png"), figure.png);
+            gradcon::io::replace_file(figures / (figure.name + ".png"), std::as_bytes(std::span(figure.png)));
             source = "data:image/png;base64," + base64(figure.png);
         } else if (!figure.script.empty()) {
             const auto script = figures / (figure.name + ".gnuplot");
@@ -103,7 +86,8 @@ void Report::add(const Section& section) {
             if (!can_draw_) continue;
             const std::string svg = draw(script.string());
             write_text(figures / (figure.name + ".svg"), svg);
-            source = "data:image/svg+xml;base64," + base64(std::as_bytes(std::span(svg)));
+            source =
+                "data:image/svg+xml;base64," + base64({reinterpret_cast<const std::uint8_t*>(svg.data()), svg.size()});
         } else continue;
         text += "<figure" + std::string(is_picture ? " class=\"picture\"" : "") + "><img alt=\"" +
                 escaped(figure.name) + "\" src=\"" + source + "\"><figcaption>" + escaped(figure.caption) +

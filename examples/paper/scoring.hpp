@@ -13,10 +13,10 @@
 #include <vector>
 
 /// A scorer that gives all statistics, with a profile of the training images.
-inline gradcon::Scorer<Model, float> profiled_scorer(const Detector& detector, const Images& train,
+inline gradcon::Scorer<Model, float> profiled_scorer(const Trained& trained, const Images& train,
                                                      gradcon::Executor& executor) {
-    const auto profile = gradcon::fit_profile(detector.model, detector.params, detector.policy, train, executor);
-    return {detector.model, detector.params, detector.policy, profile};
+    const auto profile = gradcon::fit_profile(trained.model, trained.params, trained.policy, train, executor);
+    return {trained.model, trained.params, trained.policy, profile};
 }
 
 /// Scores parts of an experiment's images; kept in the file `path` for the next run with the checksum of `model`, a
@@ -64,10 +64,10 @@ std::vector<gradcon::Scores> kept_scores(const std::filesystem::path& path, cons
 }
 
 /// What the detector makes of images.
-inline Images reconstruct(const Detector& detector, const Images& images) {
-    const Model& model = detector.model;
+inline Images reconstruct(const Trained& trained, const Images& images) {
+    const Model& model = trained.model;
     Model::Packed<float> packed;
-    model.pack(detector.params, packed);
+    model.pack(trained.params, packed);
     gradcon::ScoringWorkspace<Model, float> w;
     const auto h = model.encoder.forward(packed.encoder, gradcon::Batch<float>(images), w.encoder);
     const auto z = model.latent.forward(h, gradcon::Batch<float>{}, w.latent);

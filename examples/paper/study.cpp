@@ -8,7 +8,7 @@
 
 namespace {
 
-Detector finished(Study& study, const Experiment& e, const Data& data) {
+Trained finished(Study& study, const Experiment& e, const Data& data) {
     try {
         return train(e, data, study.folder(e), study.options.epochs, study.threads, study.progress);
     } catch (const std::exception& error) { throw std::runtime_error(study.folder(e).string() + ": " + error.what()); }
@@ -41,12 +41,12 @@ Scored Study::scored(const Experiment& e) {
 std::vector<gradcon::Scores> Study::scores(const Experiment& e, const std::string& name,
                                            const std::vector<Part>& parts) {
     const Data data = sets.data(e);
-    const Detector detector = finished(*this, e, data);
+    const Trained trained = finished(*this, e, data);
     return kept_scores(
-        folder(e) / (name + ".safetensors"), folder(e) / "model.safetensors", parts, detector.policy.count(),
+        folder(e) / (name + ".safetensors"), folder(e) / "model.safetensors", parts, trained.policy.count(),
         [&] {
             progress.say((folder(e) / name).string());
-            return profiled_scorer(detector, data.train, threads);
+            return profiled_scorer(trained, data.train, threads);
         },
         threads);
 }

@@ -39,8 +39,8 @@ inline bool is_dead(double error, const Images& held_out) {
 /// training that is dead after five epochs (if these are 300 steps or more) begins anew, five times at most, with the
 /// larger initial weights of He et al.; restarts.txt has a line for each.
 /// @throws std::runtime_error when the earlier run trained on another number of images
-inline Detector train(const Experiment& e, const Data& data, const std::filesystem::path& folder, std::size_t epochs,
-                      gradcon::Executor& executor, Progress& progress) {
+inline Trained train(const Experiment& e, const Data& data, const std::filesystem::path& folder, std::size_t epochs,
+                     gradcon::Executor& executor, Progress& progress) {
     using Clock = std::chrono::steady_clock;
     std::filesystem::create_directories(folder);
     const auto checkpoint = folder / "checkpoint.safetensors", file = folder / "model.safetensors";

@@ -1,14 +1,12 @@
 #pragma once
 
-#include <png.h>
+#include <gradcon/data/png.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -43,11 +41,5 @@ inline void write_contact_sheet(const std::string& path, const float* images, st
                 std::fill_n(pixel, 3, static_cast<std::uint8_t>(std::clamp(value, 0.0F, 1.0F) * 255.0F + 0.5F));
             }
     }
-    png_image png{};
-    png.version = PNG_IMAGE_VERSION;
-    png.width = static_cast<png_uint_32>(sheet_width);
-    png.height = static_cast<png_uint_32>(sheet_height);
-    png.format = PNG_FORMAT_RGB;
-    if (!png_image_write_to_file(&png, path.c_str(), 0, sheet.data(), 0, nullptr))
-        throw std::runtime_error(path + ": " + png.message);
+    gradcon::data::write_png(path, {sheet.data(), {sheet_height, sheet_width, 3}});
 }

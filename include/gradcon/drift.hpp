@@ -92,9 +92,9 @@ struct DriftOptions {
 /// Anomalies in the stream move the distribution too: many of them look like drift, which is intended. After an alarm
 /// calibrate anew with new normal images, and make a new monitor; the network need not be trained again.
 ///
-/// For one thread at a time. The constructor allocates all memory and finds the smallest distance that is an alarm: 10 to 20 times up to
+/// The constructor allocates all memory and finds the smallest distance that is an alarm: 10 to 20 times up to
 /// normal scores * window steps (for 1e5 and 500 less than a second). From then on a window costs its sorting and one
-/// pass over the normal scores, and `add` allocates nothing.
+/// pass over the normal scores, and `add` allocates nothing. A monitor is for one thread at a time.
 class DriftMonitor {
   public:
     /// @throws ValueError when the calibration is empty, an option is out of range, or the samples are so few that

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "gradcon/data/bmp.hpp"
-#include "gradcon/input/resize.hpp"
 #include "gradcon/error.hpp"
+#include "gradcon/input/resize.hpp"
 #include "gradcon/simd.hpp"
 #include "gradcon/tensor.hpp"
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+// What pages are made of.
+
 inline std::string escaped(std::string_view text) {
     std::string safe;
     for (const char c : text) safe += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '"' ? "&quot;" : std::string(1, c);
