@@ -8,7 +8,8 @@
 #include <span>
 
 // The vector-space operations on trees of tensors. Sums are accumulated in double whatever the tensors' type.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// A tensor's elements in memory order.
 template <DenseTensor Tensor>
@@ -74,4 +75,5 @@ void copy(const From& from, To& to) {
         to, from);
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -11,7 +11,8 @@
 #include <utility>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// All that one attribution writes; one for each thread, made by Attribution::workspace.
 template <class Model, class T>
@@ -196,4 +197,5 @@ class Attribution {
     Scorer<Model, T> scorer_;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -18,7 +18,8 @@
 // Which score is an alarm, decided on normal samples alone so that false alarms have a bounded rate. Higher scores are
 // more anomalous, and a threshold raises an alarm for every score that reaches it, as in metrics.hpp; where labelled
 // anomalies are at hand, best_f1 there has a threshold too.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -232,4 +233,5 @@ inline std::vector<std::uint8_t> benjamini_hochberg(std::span<const double> p_va
     return anomalous;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -16,7 +16,8 @@
 #include <variant>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What a detector says of one sample.
 struct Verdict {
@@ -201,4 +202,5 @@ void score_each(const Detector<T>& detector, std::span<const Sample> samples, Ex
     });
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

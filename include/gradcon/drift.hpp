@@ -13,7 +13,8 @@
 #include <vector>
 
 // Do the scores of a stream still come from where the calibration's came? If not, its false-alarm rate holds no more.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 namespace detail {
 
@@ -148,4 +149,5 @@ class DriftMonitor {
     std::uint64_t distance_ = 0, critical_ = 0;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -11,7 +11,8 @@
 #include <variant>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Why a sample scores as it does. Maps of a picture have its own height and width, those of a table's sample are
 /// 1 x 1 x 1 x its numbers.
@@ -127,4 +128,5 @@ class Explainer {
 template <class T>
 Explainer(Detector<T>) -> Explainer<T>;
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

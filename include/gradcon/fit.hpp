@@ -14,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// epochs and batch_size 1 or more. The best state is that of the epoch with the least validation J; without validation
 /// images, the last. executor: nullptr trains on the calling thread.
@@ -225,4 +226,5 @@ FitResult fit(const Model& model, Params& params, Policy& policy, Optimizer& opt
     return fit(model, params, policy, optimizer, images, rng, options, [](Epoch&) {});
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -17,7 +17,8 @@
 
 // How sure one can be of a metric, and of the difference of two scores: by DeLong for the AUROC, by the bootstrap for
 // any. Errors as in metrics.hpp.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// An estimate with its confidence interval.
 struct Interval {
@@ -279,4 +280,5 @@ Comparison bootstrap_difference(F&& metric, const PairedScores& samples, Rng& rn
     return bootstrap_difference(metric, std::span(&samples, 1), rng, resamples, confidence);
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

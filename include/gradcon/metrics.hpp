@@ -19,7 +19,8 @@
 // scores are alarms together or not at all. Infinite scores are fine, NaN is not. A metric that the samples leave
 // undefined (one class is missing) is an error, never a number. Unless said otherwise, every function throws ValueError
 // when sizes differ, a score is NaN or one of the classes is empty; counts are exact below 2^53 pairs.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What a threshold decides, in counts.
 struct Confusion {
@@ -166,4 +167,5 @@ inline double fpr_at_tpr(std::span<const double> scores, std::span<const std::ui
         ->false_positive_rate();
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

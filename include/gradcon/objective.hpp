@@ -8,7 +8,8 @@
 #include <cstddef>
 #include <utility>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// The terms of the training loss on a batch: total = reconstruction + latent + alpha * alignment.
 struct Losses {
@@ -199,4 +200,5 @@ Losses train_step(const Model& model, params_t<Model, T>& params, Policy& policy
     return losses;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

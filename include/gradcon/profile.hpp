@@ -12,7 +12,8 @@
 #include <utility>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What a finished model makes of the images it was trained on: of each monitored tensor the mean gradient of one
 /// image's error and how much each element varies (the diagonal of the Fisher information), and the distribution of the
@@ -160,4 +161,5 @@ GradientProfile<scalar_t<Params>> fit_profile(const Model& model, const Params& 
     return profile;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -15,7 +15,8 @@
 #include <utility>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 template <class Model, class T>
 class Attribution;
@@ -273,4 +274,5 @@ Scores score_each(const Scorer<Model, T>& scorer, const Images& images, Executor
     return scores;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

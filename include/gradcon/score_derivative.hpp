@@ -13,7 +13,8 @@
 
 // How a score changes with each of the statistics that it is made of. A policy of your own takes part with an
 // add_derivative in its own namespace.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// The partial derivatives of one image's score, for each Statistic of every monitored tensor or the one of the image.
 class ScoreDerivative {
@@ -135,4 +136,5 @@ concept DifferentiableScore = ScorePolicy<P> &&
     add_derivative(policy, s, d);
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -19,7 +19,8 @@
 // What turns a sample's statistics into one number, higher = more anomalous. A policy of your own is any
 // double(const SampleStatistics&), for one sample (Scorer::statistics) or for many (scores_by). Some are fitted on the
 // Scores of normal samples that training has not seen (the validation images); no anomaly is ever looked at.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 template <class P>
 concept ScorePolicy = std::is_invocable_r_v<double, const P&, const SampleStatistics&>;
@@ -270,4 +271,5 @@ inline constexpr std::array<const char*, 7> statistic_names{"reconstruction_erro
                                                             "latent_divergence",    "mean_cosine", "fisher_norm",
                                                             "code_distance"};
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

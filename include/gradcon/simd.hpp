@@ -3,6 +3,7 @@
 // The only header that knows instruction sets. Everything that computes lives in an inline namespace that carries the
 // instruction set's name, so that two translation units compiled with different -m flags never share a function: the
 // linker would keep one of the two at random, and the program could meet an instruction that its machine lacks.
+// The namespace opens on two lines, since ctags and other indexers do not read C++20's nested inline form.
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define GRADCON_INSTRUCTION_SET avx512
 #elif defined(__AVX2__) && defined(__FMA__)
@@ -26,7 +27,9 @@
 #include <arm_neon.h>
 #endif
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::simd {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace simd {
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 inline constexpr std::size_t vector_bytes = 64, vector_registers = 32;
@@ -159,4 +162,6 @@ T sum_of_lanes(const Vector<T, Lanes>& v) {
     return sum;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::simd
+} // namespace simd
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

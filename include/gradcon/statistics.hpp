@@ -9,7 +9,8 @@
 #include <vector>
 
 // What is known of a sample after one pass over it.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Where scores of N images go, in the caller's memory; an empty span is not written.
 struct ScoreOutput {
@@ -83,4 +84,5 @@ struct Scores {
     }
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

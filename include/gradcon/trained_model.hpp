@@ -13,7 +13,8 @@
 #include <string>
 #include <variant>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What a network is fed with: unknown, pictures or rows of numbers.
 using Input = std::variant<std::monostate, ImageInput, TableInput>;
@@ -48,4 +49,5 @@ struct TrainedModel {
     std::map<std::string, std::string> notes{}; // how it came about, for people
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

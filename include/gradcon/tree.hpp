@@ -19,7 +19,8 @@
 //         template <class Self> static auto fields(Self& s) { return std::tie(s.weight, ...); }
 //   - a std::tuple, a range or a std::variant of trees.
 // Everything done to all tensors of one or several trees of the same form is written with for_each_tensor.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 template <class T>
 concept DenseTensor = requires(T& t) {
@@ -201,4 +202,5 @@ std::size_t parameter_count(const Tree& tree) {
     return count;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

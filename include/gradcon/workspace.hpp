@@ -8,7 +8,8 @@
 #include <type_traits>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 template <class Model, class T>
 using params_t = typename Model::template Params<T>;
@@ -85,4 +86,5 @@ struct ScoringWorkspace {
     std::vector<double> statistics;                // for Scorer::statistics
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -9,7 +9,8 @@
 
 // The alignment of gradients with their references, on plain spans: it knows no network, so that any framework's
 // gradients will do. Every sum is taken in double.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// cos(reference, g), with the norms that its gradient needs.
 struct Alignment {
@@ -37,4 +38,5 @@ void add_cosine_gradient(std::span<const T> reference, std::span<const T> g, con
         u[i] += static_cast<T>(along_reference * double{reference[i]} + along_g * double{g[i]});
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

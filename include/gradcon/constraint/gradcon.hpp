@@ -12,7 +12,8 @@
 #include <string>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What a selector learns about a tensor of the tree.
 struct TensorInfo {
@@ -170,4 +171,5 @@ class GradCon {
 template <TensorTree Tree>
 GradCon(const Tree&, const GradConOptions&) -> GradCon<Tree>;
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

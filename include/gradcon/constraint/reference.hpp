@@ -9,7 +9,8 @@
 #include <utility>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// How past gradients make the reference. `running_mean` is the paper's: the mean over all updates, never reset.
 /// `exponential`: reference = decay * reference + (1 - decay) * gradient, which forgets early training.
@@ -77,4 +78,5 @@ class ReferenceGradients {
     std::uint64_t updates_ = 0;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -12,7 +12,9 @@
 #include <system_error>
 #include <utility>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// A file to read from front to back. Its size is known from the start, so that what a header promises can be checked
 /// before anything of that size is allocated.
@@ -53,4 +55,6 @@ class BinaryFile {
     std::uint64_t size_ = 0;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

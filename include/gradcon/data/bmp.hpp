@@ -10,7 +10,9 @@
 #include <filesystem>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// Reads a Windows bitmap of true colours, not compressed: 24 or 32 bits a pixel (the fourth byte is left out), rows
 /// from the bottom up or from the top down. What else may be in the file, such as a colour profile, is ignored.
@@ -67,4 +69,6 @@ inline Tensor<std::uint8_t, 3> read_bmp(const std::filesystem::path& path) {
     return image;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -14,7 +14,9 @@
 
 // The binary version of CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html): records of a label, 0
 // to 9, and the red, the green and the blue plane of an image, 32 x 32 bytes each.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// Reads one file of any number of records.
 /// @return N x 32 x 32 x 3, red first, and the labels
@@ -50,4 +52,6 @@ inline OfficialParts read_cifar10_folder(const std::filesystem::path& folder) {
     return {concatenate(batches), read_cifar10(folder / "test_batch.bin")};
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

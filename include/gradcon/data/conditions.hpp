@@ -16,7 +16,9 @@
 
 // Twelve challenging conditions after those of CURE-TSR (arXiv:1712.02463), made by simple models of our own: for tests
 // of a detector with images that are at hand. Their levels are not CURE-TSR's, whose images come on request only.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// The conditions, with the numbers that CURE-TSR's file names give them.
 enum class Condition {
@@ -147,4 +149,6 @@ inline Tensor<std::uint8_t, 4> apply(Condition condition, int level, Batch<std::
     return spoilt;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -22,7 +22,9 @@
 #include <vector>
 
 // Tables of numbers as text, one row a line: RFC 4180, with a separator of one's choice.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// Is the first line one of names? `automatic`: it is when any of its cells, but for the label's, holds a text that is
 /// no number.
@@ -251,4 +253,6 @@ inline Table read_csv(const std::filesystem::path& path, const CsvOptions& optio
     return read_csv(file, options, path.string());
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -20,7 +20,9 @@
 #include <vector>
 
 // CURE-TSR (Temel, Kwon, Prabhushankar, AlRegib 2017, arXiv:1712.02463): traffic signs under challenging conditions.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// What a CURE-TSR file's name says about its image.
 struct CureTsrSign {
@@ -97,4 +99,6 @@ inline CureTsr read_cure_tsr(const std::filesystem::path& folder, std::size_t he
     return set;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

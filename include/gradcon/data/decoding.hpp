@@ -11,7 +11,9 @@
 #include <vector>
 
 // What the readers of pictures share.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// Pictures with more pixels are refused unless the caller allows them: a small file can ask for far more memory than
 /// the machine has.
@@ -62,4 +64,6 @@ class CErrors {
 
 } // namespace detail
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

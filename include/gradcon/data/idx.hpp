@@ -17,7 +17,9 @@
 
 // IDX, the format of MNIST and its kin: two zero bytes, the type (8: unsigned byte), the number of dimensions, each
 // extent as 4 bytes big endian, then the values. Plain, or compressed with gzip.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// An IDX file's extents and bytes.
 struct Idx {
@@ -122,4 +124,6 @@ inline LabelledImages read_idx_folder(const std::filesystem::path& folder) {
     return concatenate(std::array{std::move(parts.train), std::move(parts.test)});
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

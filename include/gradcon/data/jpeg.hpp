@@ -19,7 +19,9 @@
 #include <utility>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 namespace detail {
 
@@ -162,4 +164,6 @@ inline Tensor<std::uint8_t, 3> read_jpeg(const std::filesystem::path& path,
     return detail::oriented(std::move(image), orientation);
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

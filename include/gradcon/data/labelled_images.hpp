@@ -10,7 +10,9 @@
 #include <span>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// Images as files have them, N x height x width x channels with values 0 to 255, and a class for each.
 struct LabelledImages {
@@ -60,4 +62,6 @@ Tensor<T, 4> select(const LabelledImages& set, std::span<const std::size_t> indi
     return to;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -23,7 +23,9 @@
 
 // NPY, NumPy's format for one array: the bytes 147 NUMPY, a version, the header's length, the header (a Python
 // dictionary of type, order and shape), then the values.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// An NPY file's extents and its values, the last index running fastest. No extents: one value.
 struct Npy {
@@ -264,4 +266,6 @@ inline void write_npy(const std::filesystem::path& path, std::span<const std::si
                        {reinterpret_cast<const std::uint8_t*>(values.data()), values.size_bytes()}});
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -12,7 +12,9 @@
 #include <vector>
 
 // What conditions.hpp is made of: one image under way, and the ways to spoil it.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data::detail {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data::detail {
 
 /// One image under way, height x width x channels, values 0 to 255 before rounding.
 struct Picture {
@@ -152,4 +154,6 @@ inline void code(Picture& picture, double coarseness, double lost, Rng& rng) {
         }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data::detail
+} // namespace data::detail
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

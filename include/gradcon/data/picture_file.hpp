@@ -23,7 +23,9 @@
 #include <system_error>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// Reads a picture of a format that is told by the file's content, not its name: PNG, JPEG, bitmap (BMP), PGM or PPM.
 /// @return height x width x 1 for gray, else height x width x 3, red first: see read_png, read_jpeg, read_bmp, read_pnm
@@ -92,4 +94,6 @@ inline std::vector<std::filesystem::path> find_pictures(const std::filesystem::p
     return paths;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

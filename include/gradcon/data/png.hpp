@@ -19,7 +19,9 @@
 #include <utility>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 namespace detail {
 
@@ -166,4 +168,6 @@ inline void write_png(const std::filesystem::path& path, TensorView<const std::u
     write_whole(path, {encode_png(image)});
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

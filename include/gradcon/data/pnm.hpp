@@ -10,7 +10,9 @@
 #include <filesystem>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// Reads a PGM or PPM file (netpbm), as text (P2, P3) or as bytes (P5, P6). Values up to a maximum, 1 to 65,535, are
 /// scaled to 0 to 255 and rounded. What follows the image is ignored.
@@ -73,4 +75,6 @@ inline Tensor<std::uint8_t, 3> read_pnm(const std::filesystem::path& path,
     return image;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -10,7 +10,9 @@
 #include <span>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// Images of one class to train on, and a test set with anomalies: as indices into the labelled set that was split. Of
 /// a set published in two parts, `train` and `validation` index the training part, `test` the test part.
@@ -87,4 +89,6 @@ inline Split official_split(std::span<const std::uint8_t> train_labels, std::spa
     return split;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -13,7 +13,9 @@
 #include <string>
 #include <system_error>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::data {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace data {
 
 /// Makes the pieces, one after the other, the content of the file at `path`: they are written to a new file beside it,
 /// which is then renamed over it. The old file's permissions stay. Unlike io::replace_file it does not wait for the
@@ -62,4 +64,6 @@ inline void write_whole(const std::filesystem::path& path,
     beside.renamed = true;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::data
+} // namespace data
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

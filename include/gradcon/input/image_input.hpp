@@ -13,7 +13,8 @@
 #include <type_traits>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What a network takes, and how a picture becomes it: colours converted, resized to height x width, and each number v
 /// in [0, 1] made offset + scale * v (floats outside are not clamped). height and width 1 or more; order gray, rgb or
@@ -155,4 +156,5 @@ void convert(const ImageView<P>& picture, const ImageInput& input, ImageInputWor
         }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -14,7 +14,8 @@
 
 // Bilinear resizing that does not alias: along one axis, and of whole images. Bytes come out as Pillow makes them, so
 // that Python and C++ give a network the same pixels.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Where one new pixel comes from along one axis: `weights.size()` old pixels from `first` on. Weights are whole
 /// multiples of 2^-22, as Pillow has them.
@@ -146,4 +147,5 @@ inline Tensor<std::uint8_t, 4> resize(Batch<std::uint8_t> images, std::size_t he
     return resized;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

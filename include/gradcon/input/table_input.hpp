@@ -13,7 +13,8 @@
 #include <utility>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// How rows of numbers become what a network takes: each column less its mean, divided by its standard deviation. Of a
 /// time series, `window` rows that follow one another make one sample, and the next begins `stride` rows later.
@@ -82,4 +83,5 @@ void convert(std::span<const Number> rows, const TableInput& input, T* to) {
     }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

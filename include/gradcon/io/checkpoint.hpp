@@ -20,7 +20,9 @@
 // exactly, those of the best epoch under "best.", the order of the images "order" (F64), and as metadata the network
 // and the policy (as a model file has them), the random generator's state and
 //     training   epochs done, best epoch and its losses, learning rate, optimizer steps
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 inline constexpr unsigned checkpoint_format_version = 1;
 
@@ -130,4 +132,6 @@ void load_checkpoint(const std::filesystem::path& path, const Model& model,
     training = std::move(read);
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 /// CRC-64/XZ of bytes that arrive piece by piece: every error of up to 64 consecutive bits is found.
 class Crc64 {
@@ -87,4 +89,6 @@ inline void verify_checksum(const Safetensors& file) {
             message(file.path(), ": damaged: the content's checksum is ", found, ", the file states ", stated->second));
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -32,7 +32,9 @@
 //     metadata note.*             how the model came about, for people
 //     self_test.samples           two samples as the network takes them, 2 x height x width x channels
 //     self_test.scores            what they score: by the paper's rule, then by the model's; 2 x 2, F64
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io::detail {
 
 inline constexpr std::array<const char*, 3> order_names{"gray", "rgb", "bgr"};
 inline constexpr std::string_view note_prefix = "note.";
@@ -223,4 +225,6 @@ void run_self_test(const Safetensors& file, const Detector<T>& detector) {
     }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail
+} // namespace io::detail
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

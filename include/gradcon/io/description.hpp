@@ -19,7 +19,9 @@
 // What a model file says of its layers and its policy: lists of flat JSON objects. Parsing builds nothing else, so that
 // hostile text can neither exhaust the stack nor hide a value; and unlike a JSON tree, whose destructor allocates, all
 // of it survives the end of memory.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 /// A number, a string, or a list of either. (Not a std::variant: where memory ends while one of strings and vectors is
 /// copied, libstdc++ 12 destroys what was never made.)
@@ -201,4 +203,6 @@ inline std::vector<Description> parse_descriptions(const std::string& json) {
     return std::move(handler.list);
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

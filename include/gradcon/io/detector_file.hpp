@@ -15,7 +15,9 @@
 
 // Model files whose network the file describes: of any size, made of the shipped layers, with a policy that watches the
 // decoder. See model_file.hpp and deployment.hpp for what is in them.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 namespace detail {
 template <class T>
@@ -111,4 +113,6 @@ Detector<T> load_detector(const std::filesystem::path& path, const DetectorOverr
     return detail::make_detector(file, std::move(trained));
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

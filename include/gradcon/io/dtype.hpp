@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <string_view>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 static_assert(std::endian::native == std::endian::little, "tensor files are little endian, and so must the machine be");
 
@@ -46,4 +48,6 @@ inline bool parse_dtype(std::string_view name, DType& dtype) {
     return false;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

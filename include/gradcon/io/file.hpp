@@ -18,7 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 /// The whole content of a file. @throws FileError when it is missing, a folder, or cannot be read to its end
 inline std::vector<std::byte> read_file(const std::filesystem::path& path) {
@@ -82,4 +84,6 @@ inline void replace_file(const std::filesystem::path& path, std::span<const std:
     }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -14,7 +14,9 @@
 
 // The list of a network's layers, [{"type": "Conv2d", "in_channels": 1, ...}, ...], so that a model file tells which
 // network its parameters belong to, and can be loaded without knowing.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 inline Description describe(const Linear& l) {
     return Description()
@@ -155,4 +157,6 @@ inline Chain read_chain(const Safetensors& file, const std::string& prefix, cons
     return Chain{std::move(layers)};
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -11,7 +11,9 @@
 #include <vector>
 
 // The texts of a file's metadata, as descriptions and what they hold.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io::detail {
 
 /// @throws FileError when there is no such text, or it is no list of flat JSON objects
 inline std::vector<Description> read_descriptions(const Safetensors& file, const std::string& key) {
@@ -46,4 +48,6 @@ inline std::size_t size_of(const Description& description, const char* key) {
     return value;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail
+} // namespace io::detail
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

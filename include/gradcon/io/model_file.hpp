@@ -32,7 +32,9 @@
 //     latent              a Gaussian latent's size, if there is one
 //     score_policy        if it is another than the paper's
 //     checksum            CRC-64 over all of that and the tensors
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 inline constexpr unsigned model_format_version = 3;
 
@@ -238,4 +240,6 @@ void load_model(const std::filesystem::path& path, const Model& model, Params& p
     load_model(path, model, params, policy, profile, score_policy);
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

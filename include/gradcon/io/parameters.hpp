@@ -23,7 +23,9 @@
 // weight's last two axes are its inputs and outputs here, and come first, exchanged, in PyTorch:
 //     Linear [in, out] -> [out, in]      Conv2d [k, k, in, out] -> [out, in, k, k]
 //     ConvTranspose2d [k, k, out, in] -> [in, out, k, k]              vectors as they are
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 namespace detail {
 /// The axes of our layout in the order of PyTorch's: the last two exchanged and in front.
@@ -170,4 +172,6 @@ void read_parameters(const Safetensors& file, const std::string& prefix, Tree& t
     read_parameters(file, prefix, tree, names);
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

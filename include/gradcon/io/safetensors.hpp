@@ -22,7 +22,9 @@
 // The safetensors format: 8 bytes with the header's length (little endian), the header (JSON: for each tensor its
 // dtype, shape and place; under "__metadata__" strings), then the tensors' bytes. Reading trusts nothing: each size is
 // checked against the bytes that are there before anything of that size is allocated.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 /// A file's tensors and metadata, checked.
 class Safetensors {
@@ -169,4 +171,6 @@ inline std::vector<std::byte> serialize_safetensors(std::span<const TensorToWrit
     return file;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

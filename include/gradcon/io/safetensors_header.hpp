@@ -15,7 +15,9 @@
 #include <vector>
 
 // The JSON header of a safetensors file, read token by token.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
 
 struct SafetensorsEntry {
     std::string name;
@@ -116,4 +118,6 @@ inline bool byte_count(const std::vector<std::size_t>& shape, DType dtype, std::
 }
 } // namespace detail
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -20,7 +20,9 @@
 //     profile.code_mean, profile.code_whitening         of the codes, if it has them; F64 and the model's type
 //     metadata score_policy                             its name, then an object for each term
 //     score_policy.0.means, .deviations, .normal        of each term, F64
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io::detail {
 
 /// @throws ShapeError when the profile is of another network
 template <class Tree, class T>
@@ -182,4 +184,6 @@ inline AnyScorePolicy read_score_policy(const Safetensors& file, const std::vect
     return policy;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::io::detail
+} // namespace io::detail
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

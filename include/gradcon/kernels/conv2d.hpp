@@ -13,7 +13,9 @@
 // These headers have that map (gather), its adjoint in the image (scatter) and its adjoint in the weight (outer
 // product). Conv2d goes from large to small; ConvTranspose2d is the same with gather and scatter exchanged. All images
 // are NHWC; weights are kernel x kernel x A x B for both layers.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 template <class T>
 void pack(const Window& window, Index large_channels, Index small_channels, const T* weight, Packed<T>& packed) {
@@ -67,4 +69,6 @@ void scatter(const Window& window, std::span<const Product<T>> products, const F
     else scatter_wide(window, products, finish, large);
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

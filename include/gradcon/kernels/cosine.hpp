@@ -7,7 +7,8 @@
 #include <cmath>
 #include <span>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// cos(a, b) from <a,b>, |a|^2 and |b|^2: 0 if either norm is 0, and never outside [-1, 1] through rounding.
 inline double cosine(double dot, double squared_norm_a, double squared_norm_b) {
@@ -75,4 +76,5 @@ double dot(std::span<T> a, std::span<U> b) {
 }
 
 } // namespace kernels
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -6,7 +6,9 @@
 #include <span>
 
 // The map of a Linear layer and its adjoint in the input.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 /// y = finish(sum of x * weight over the products), x and y one row a sample: the samples take the place of a row of
 /// positions. @param weight which of the packed weights
@@ -22,4 +24,6 @@ void dense(std::span<const Product<T>> products, AlignedVector<T> Packed<T>::*we
     });
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

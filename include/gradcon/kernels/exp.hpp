@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 inline double exp(double x) { return std::exp(x); }
 
@@ -60,4 +62,6 @@ void sigmoid(const T* x, T* y, std::size_t n) {
     }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

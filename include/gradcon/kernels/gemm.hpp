@@ -7,7 +7,9 @@
 
 #include <cstddef>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 /// c += a' b for row-major a (rows x m), b (rows x n) and c (m x n).
 template <class T>
@@ -18,4 +20,6 @@ void add_transposed_product(const T* a, const T* b, T* c, std::size_t rows, std:
     Eigen::Map<Matrix>(c, index(m), index(n)).noalias() += left.transpose() * right;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

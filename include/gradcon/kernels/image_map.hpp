@@ -8,7 +8,9 @@
 #include <span>
 
 // What the image maps of a convolution take: products to sum, how to finish the sum, and room to work in.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 /// Weights in the order in which gather or scatter reads them.
 template <class T>
@@ -53,4 +55,6 @@ std::array<Term<T>, most_products> terms(std::span<const Product<T>> products, A
     return result;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

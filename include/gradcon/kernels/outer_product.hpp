@@ -10,7 +10,9 @@
 
 // The weight gradient of a convolution: the adjoint in the weight, tile by tile through a reduction. Its inner loop,
 // `outer_tile`, keeps a tile of the gradient (inputs x channels) in registers.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 /// Two positions that meet in a weight gradient.
 template <class T>
@@ -135,4 +137,6 @@ void outer_product(const Window& window, std::span<const ImagePair<T>> pairs, Re
     }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -10,7 +10,9 @@
 // What becomes of a weight gradient's tile while it is still in registers. A reduction is called as
 // reduction(offset, step, tile): tile[i][v] holds the elements of the gradient from offset + i * step + v * lanes on.
 // Each element comes once; or in parts, if the reduction adds_up.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 /// What scoring learns about one parameter tensor's gradient g.
 struct GradientSums {
@@ -159,4 +161,6 @@ struct ProfileSums : SampleSums<T, ProfileSummands<T>> {
     GradientSums sum() const { return {this->sums_[0], this->sums_[1], this->sums_[2], this->sums_[3]}; }
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

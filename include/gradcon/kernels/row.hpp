@@ -7,7 +7,9 @@
 #include <span>
 
 // A row of output positions, cut into tiles.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 /// What a row of output positions reads of image rows of `width` columns of `channels` values: position p reads `taps`
 /// columns from origin + p * stride on; those outside the image are zero.
@@ -88,4 +90,6 @@ void gather_row(Index positions, const Columns& in, const Rows& rows, std::span<
     }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

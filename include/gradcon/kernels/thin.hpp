@@ -8,7 +8,9 @@
 
 // The image maps where the large image has fewer channels than a vector has lanes (a camera's one or three): taps take
 // the place of channels.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 /// to[i] = from[i], or += unless `fresh`, for `count` pieces of `run` values.
 template <class T>
@@ -129,4 +131,6 @@ void scatter_thin(const Window& window, std::span<const Product<T>> products, co
     }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

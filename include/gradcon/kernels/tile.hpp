@@ -10,7 +10,9 @@
 // The inner loop of every forward and backward pass: `gather_tile` keeps a tile of results (positions x channels) in
 // registers while it runs over everything that contributes to it, so nothing is unfolded in memory. Convolutions cut
 // each sample into tiles by itself: its bits are the same alone and in a batch.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 using Index = std::ptrdiff_t;
 
@@ -173,4 +175,6 @@ template <int Rows, int Positions, int Vectors, int Lanes, class T>
 template <int Vectors>
 inline constexpr int most_positions = simd::vector_registers >= 32 ? (Vectors == 4 ? 6 : 8) : (Vectors == 2 ? 6 : 8);
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -14,7 +14,9 @@
 
 // The Mahalanobis distance of a vector z from a distribution with mean m and covariance C = L L':
 // sqrt((z - m)' C^-1 (z - m)) = |W (z - m)| with W = L^-1, a lower triangle.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 /// sum += z and products += z z' for each z of `codes`, one after the other: of the lower triangle's rows `first`,
 /// `first + step`, ... only, so that threads can share the rows of one matrix.
@@ -82,4 +84,6 @@ void add_mahalanobis_gradient(std::span<const T> whitening, std::span<const T> c
     }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

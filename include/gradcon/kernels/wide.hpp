@@ -8,7 +8,9 @@
 
 // The image maps where the large image has many channels: rows of taps are read where they are, without those outside
 // the image.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 /// Calls f(row, whether the next row comes with it) until all `rows` have been: where tiles may have twins, two rows
 /// that reach the same taps go together. Row r reads `taps` of the image's `height` rows from origin + r * stride on.
@@ -91,4 +93,6 @@ void scatter_wide(const Window& window, std::span<const Product<T>> products, co
         });
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -7,7 +7,9 @@
 #include <cstddef>
 
 // What a strided convolution's window touches, in memory and by definition; the fast maps are in conv2d.hpp.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace kernels {
 
 struct Window {
     Index kernel, stride, padding;
@@ -74,4 +76,6 @@ void for_each_tap(const Window& window, const Extent& large, const Extent& small
                 }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::kernels
+} // namespace kernels
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

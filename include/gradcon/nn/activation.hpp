@@ -6,7 +6,8 @@
 #include <cmath>
 #include <cstddef>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Every layer that applies one function f to each element:
 ///     y_dot = f'(x) x_dot     dx = f'(x) dy     dx_dot = f'(x) dy_dot + f''(x) x_dot dy
@@ -153,4 +154,5 @@ struct Tanh : Pointwise<Tanh> {
     }
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -8,7 +8,8 @@
 #include <string>
 #include <utility>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// An encoder and a decoder that gives images back, and what lies between them: with a Gaussian latent it is a
 /// variational autoencoder. Its parameters are a tree with the branches encoder and decoder, so that a policy can watch
@@ -91,4 +92,5 @@ struct Autoencoder {
     }
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

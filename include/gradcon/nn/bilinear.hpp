@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <span>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Every layer y = W * x + b that is linear in its input and in its weight, given the map and its two adjoints. With a
 /// dot for the derivative along a direction, and W' for the adjoint in the input:
@@ -157,4 +158,5 @@ struct PackedWeightAndBias : kernels::Packed<T> {
     Tensor<T, 1> bias;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -13,7 +13,8 @@
 #include <variant>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Layers one after the other, known when running (from a model file or from options); itself a layer. `Layers` are the
 /// kinds that it may hold. Parameters, caches and packed weights hold one alternative for each layer, with its index.
@@ -187,4 +188,5 @@ class ChainOf {
 /// A chain of the layers that the library ships.
 using Chain = ChainOf<Linear, Conv2d, ConvTranspose2d, ReLU, LeakyReLU, Sigmoid, Tanh, Flatten, Unflatten>;
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -12,7 +12,8 @@
 // What a layer is. A layer is a stateless value: sizes and options. Its parameters are a tree of tensors; what its
 // passes must remember lies in a cache that the caller owns. Views that a pass returns point into that cache (or into
 // the caller's input) and stay valid until the cache's next pass.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// The parameters of a layer that has none.
 struct NoParams {
@@ -130,4 +131,5 @@ constexpr bool check_layer() {
     return Layer<L, T>;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -6,7 +6,8 @@
 #include <cstddef>
 #include <span>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// kernel_size and stride 1 or more, padding 0 or more; the same along both axes.
 struct Conv2dOptions {
@@ -96,4 +97,5 @@ class Conv2d : public Bilinear<Conv2d> {
     Conv2dOptions options_;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

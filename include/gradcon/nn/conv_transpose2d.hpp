@@ -7,7 +7,8 @@
 #include <cstddef>
 #include <span>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// kernel_size and stride 1 or more, padding 0 or more, the same along both axes; output_padding {height, width} below
 /// stride: rows and columns added at the end, which chooses among the sizes that a strided convolution maps to one.
@@ -103,4 +104,5 @@ class ConvTranspose2d : public Bilinear<ConvTranspose2d> {
     ConvTranspose2dOptions options_;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -5,7 +5,8 @@
 
 #include <cmath>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// PyTorch's default for Linear and convolutions: every element of weight and bias drawn from U(-b, b), b =
 /// 1/sqrt(fan_in).
@@ -33,4 +34,5 @@ void scale_to_he(Tree& params) {
         params);
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

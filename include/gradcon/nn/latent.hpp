@@ -9,7 +9,8 @@
 #include <cmath>
 #include <cstddef>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What lies between an encoder and a decoder. By default nothing: the encoder's output h is the code z.
 ///
@@ -152,4 +153,5 @@ class Latent {
     std::size_t size_ = 0;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -10,7 +10,8 @@
 #include <span>
 #include <utility>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// y[n, 0, 0, o] = bias[o] + sum over i of x[n, 0, 0, i] * weight[i, o]
 /// x: N x 1 x 1 x in_features; y: N x 1 x 1 x out_features. Flatten makes such an x from images.
@@ -135,4 +136,5 @@ class Linear : public Bilinear<Linear> {
     std::size_t in_features_, out_features_;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

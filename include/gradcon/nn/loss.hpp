@@ -5,7 +5,8 @@
 
 #include <cstddef>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// The mean over all `elements` of a batch of (y - t)^2. A batch is worked on in parts, so that the functions take a
 /// part and the number of elements of the whole. Shapes of y, t and the results are equal.
@@ -50,4 +51,5 @@ struct MeanSquaredError {
     }
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

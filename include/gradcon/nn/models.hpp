@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::models {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace models {
 
 namespace detail {
 inline Conv2d conv(std::size_t in, std::size_t out) { return {in, out, {.kernel_size = 4, .stride = 2, .padding = 2}}; }
@@ -101,4 +103,6 @@ inline Autoencoder<Chain, Chain> mlp(const MlpOptions& options) {
     return {Chain{std::move(encoder)}, Chain{std::move(decoder)}};
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::models
+} // namespace models
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -9,7 +9,8 @@
 
 // What a container of layers asks of a layer beyond the layer concept: each function uses the layer's own member of the
 // same name where it has one, and otherwise gets the same result from the concept's passes.
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// packed = params, in the layer's order. Allocates only the first time.
 template <class L, class P, class Packed>
@@ -82,4 +83,5 @@ Batch<T> backward_reduce(const L& layer, const P& p, C& c, Batch<T> dy, G& g, st
     }
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

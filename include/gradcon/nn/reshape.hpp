@@ -4,7 +4,8 @@
 
 #include <cstddef>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Every layer that only moves elements within a sample. `Move` derives from Permutation<itself> and offers
 /// output_shape(shape) and from_image: whether its input is the image or the vector.
@@ -89,4 +90,5 @@ struct Unflatten : Permutation<Unflatten> {
     std::size_t height, width, channels;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -7,7 +7,8 @@
 #include <tuple>
 #include <utility>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Layers one after the other, known when compiling; itself a layer. Its parameters are named by the layers' positions:
 /// "0.weight", "2.weight", ... For a network known only when running, see Chain.
@@ -157,4 +158,5 @@ class Sequential {
     std::tuple<Layers...> layers_;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

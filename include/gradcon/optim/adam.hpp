@@ -6,7 +6,8 @@
 #include <cmath>
 #include <cstdint>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// learning_rate >= 0; beta1, beta2 in [0, 1); epsilon > 0.
 struct AdamOptions {
@@ -77,4 +78,5 @@ class Adam {
     std::uint64_t steps_ = 0;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

@@ -2,7 +2,8 @@
 
 #include "gradcon/algebra.hpp"
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// learning_rate >= 0; momentum in [0, 1).
 struct SgdOptions {
@@ -52,4 +53,5 @@ class Sgd {
     SgdOptions options_;
 };
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

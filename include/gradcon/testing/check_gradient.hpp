@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <string>
 
-namespace gradcon::inline GRADCON_INSTRUCTION_SET::testing {
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace testing {
 
 /// seed of the random point, directions and weights of the check; step of the central differences; the largest
 /// admissible error, relative to the magnitude of what is compared.
@@ -153,4 +155,6 @@ GradientCheck check_gradient(const L& layer, const Shape& shape, const CheckOpti
     return check;
 }
 
-} // namespace gradcon::inline GRADCON_INSTRUCTION_SET::testing
+} // namespace testing
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon
