@@ -1,5 +1,5 @@
 // Pictures and tables that live in Eigen matrices, viewed where they are: nothing is copied.
-#include <gradcon/detector.hpp>
+#include <gradcon/detector/detector.hpp>
 #include <gradcon/nn/models.hpp>
 
 #include <Eigen/Core>

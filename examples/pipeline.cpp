@@ -1,5 +1,5 @@
 // A camera, several scorers, one detector: frames go through a queue that never grows beyond its room.
-#include <gradcon/drift.hpp>
+#include <gradcon/evaluation/drift.hpp>
 #include <gradcon/gradcon.hpp>
 #include <gradcon/io/detector_file.hpp>
 

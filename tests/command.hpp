@@ -3,8 +3,8 @@
 #include "encoded_pictures.hpp"
 #include "random_tensors.hpp"
 
+#include <gradcon/core/error.hpp>
 #include <gradcon/data/png.hpp>
-#include <gradcon/error.hpp>
 
 #include <doctest/doctest.h>
 

@@ -2,7 +2,7 @@
 #include "count_allocations.hpp"
 #include "random_detector.hpp"
 
-#include <gradcon/explainer.hpp>
+#include <gradcon/detector/explainer.hpp>
 #include <gradcon/io/checkpoint.hpp>
 #include <gradcon/io/detector_file.hpp>
 

@@ -3,7 +3,7 @@
 #include "kernels_once.hpp"
 #include "random_detector.hpp"
 
-#include <gradcon/attribution.hpp>
+#include <gradcon/scoring/attribution.hpp>
 
 #include <doctest/doctest.h>
 

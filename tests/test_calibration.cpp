@@ -1,8 +1,8 @@
 // False alarms: p-values, thresholds, false discoveries and drift, against plain definitions and by simulation.
 #include "random_tensors.hpp"
 
-#include <gradcon/calibration.hpp>
-#include <gradcon/drift.hpp>
+#include <gradcon/evaluation/calibration.hpp>
+#include <gradcon/evaluation/drift.hpp>
 
 #include <doctest/doctest.h>
 

@@ -6,8 +6,8 @@
 #include <gradcon/data/csv.hpp>
 #include <gradcon/data/npy.hpp>
 #include <gradcon/data/picture_file.hpp>
+#include <gradcon/evaluation/metrics.hpp>
 #include <gradcon/io/detector_file.hpp>
-#include <gradcon/metrics.hpp>
 
 #include <nlohmann/json.hpp>
 

@@ -4,7 +4,7 @@
 #include "kernels_once.hpp"
 #include "random_detector.hpp"
 
-#include <gradcon/explainer.hpp>
+#include <gradcon/detector/explainer.hpp>
 
 #include <doctest/doctest.h>
 

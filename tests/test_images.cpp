@@ -4,7 +4,7 @@
 #include <gradcon/data/bmp.hpp>
 #include <gradcon/data/cifar10.hpp>
 #include <gradcon/data/cure_tsr.hpp>
-#include <gradcon/input/resize.hpp>
+#include <gradcon/detector/resize.hpp>
 
 #include <doctest/doctest.h>
 

@@ -4,8 +4,8 @@
 #include "../examples/paper/mean_auroc.hpp"
 #include "../examples/paper/table.hpp"
 
+#include <gradcon/evaluation/metrics.hpp>
 #include <gradcon/io/safetensors.hpp>
-#include <gradcon/metrics.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,9 +1,9 @@
 // The reader against broken files: wrong sizes, overlaps, holes, nesting, truncation, flipped bits, random edits.
 #include "random_tensors.hpp"
 
+#include <gradcon/core/random.hpp>
 #include <gradcon/io/checksum.hpp>
 #include <gradcon/io/safetensors.hpp>
-#include <gradcon/random.hpp>
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 #include "scoring.hpp"
 
-#include <gradcon/metrics.hpp>
+#include <gradcon/evaluation/metrics.hpp>
 
 #include <cstdint>
 #include <cstdio>

@@ -1,7 +1,7 @@
 #include "evaluation.hpp"
 #include "report.hpp"
 
-#include <gradcon/finite.hpp>
+#include <gradcon/core/finite.hpp>
 #include <gradcon/io/file.hpp>
 
 #include <nlohmann/json.hpp>

@@ -2,7 +2,7 @@
 
 #include "scoring.hpp"
 
-#include <gradcon/intervals.hpp>
+#include <gradcon/evaluation/intervals.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -2,7 +2,7 @@
 
 #include "sample.hpp"
 
-#include <gradcon/explainer.hpp>
+#include <gradcon/detector/explainer.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // The command: from a folder of normal pictures, or a table, to alarms with a known false-alarm rate.
 #include "options.hpp"
 
-#include <gradcon/error.hpp>
+#include <gradcon/core/error.hpp>
 #include <gradcon/version.hpp>
 
 #include <CLI/CLI.hpp>

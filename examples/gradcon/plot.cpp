@@ -1,7 +1,7 @@
 #include "plot.hpp"
 #include "../html.hpp"
 
-#include <gradcon/finite.hpp>
+#include <gradcon/core/finite.hpp>
 
 #include <algorithm>
 #include <array>

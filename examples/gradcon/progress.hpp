@@ -1,6 +1,6 @@
 #pragma once
 
-#include <gradcon/fit.hpp>
+#include <gradcon/training/fit.hpp>
 
 #include <cstdio>
 #include <string>

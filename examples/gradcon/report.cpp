@@ -3,8 +3,8 @@
 #include "explanation.hpp"
 #include "plot.hpp"
 
+#include <gradcon/core/finite.hpp>
 #include <gradcon/data/png.hpp>
-#include <gradcon/finite.hpp>
 #include <gradcon/io/file.hpp>
 #include <gradcon/version.hpp>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <gradcon/input/image_view.hpp>
-#include <gradcon/tensor.hpp>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/detector/image_view.hpp>
 
 #include <cstddef>
 #include <cstdint>

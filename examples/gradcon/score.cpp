@@ -1,6 +1,6 @@
 #include "scoring.hpp"
 
-#include <gradcon/drift.hpp>
+#include <gradcon/evaluation/drift.hpp>
 
 #include <nlohmann/json.hpp>
 

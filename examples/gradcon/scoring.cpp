@@ -1,6 +1,6 @@
 #include "scoring.hpp"
 
-#include <gradcon/executor.hpp>
+#include <gradcon/core/executor.hpp>
 #include <gradcon/io/detector_file.hpp>
 
 #include <algorithm>

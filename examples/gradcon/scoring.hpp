@@ -2,7 +2,7 @@
 
 #include "options.hpp"
 
-#include <gradcon/detector.hpp>
+#include <gradcon/detector/detector.hpp>
 
 #include <cstddef>
 #include <functional>

@@ -1,6 +1,6 @@
 #include "training_set.hpp"
 
-#include <gradcon/random.hpp>
+#include <gradcon/core/random.hpp>
 
 #include <algorithm>
 #include <array>

@@ -2,8 +2,8 @@
 
 #include "options.hpp"
 
-#include <gradcon/tensor.hpp>
-#include <gradcon/trained_model.hpp>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/detector/trained_model.hpp>
 
 #include <functional>
 

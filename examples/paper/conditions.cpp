@@ -2,7 +2,7 @@
 #include "tables.hpp"
 
 #include <gradcon/data/conditions.hpp>
-#include <gradcon/metrics.hpp>
+#include <gradcon/evaluation/metrics.hpp>
 
 #include <map>
 

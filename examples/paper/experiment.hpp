@@ -5,7 +5,7 @@
 #include <gradcon/data/cifar10.hpp>
 #include <gradcon/data/idx.hpp>
 #include <gradcon/data/protocol.hpp>
-#include <gradcon/input/resize.hpp>
+#include <gradcon/detector/resize.hpp>
 
 #include <algorithm>
 #include <cmath>

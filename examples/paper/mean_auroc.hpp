@@ -1,7 +1,7 @@
 #pragma once
 
-#include <gradcon/error.hpp>
-#include <gradcon/intervals.hpp>
+#include <gradcon/core/error.hpp>
+#include <gradcon/evaluation/intervals.hpp>
 
 #include <algorithm>
 #include <array>

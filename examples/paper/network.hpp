@@ -1,7 +1,7 @@
 #pragma once
 
+#include <gradcon/detector/trained_model.hpp>
 #include <gradcon/nn/models.hpp>
-#include <gradcon/trained_model.hpp>
 
 #include <cstddef>
 #include <tuple>

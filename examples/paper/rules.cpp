@@ -1,7 +1,7 @@
 #include "rules.hpp"
 #include "mean_auroc.hpp"
 
-#include <gradcon/intervals.hpp>
+#include <gradcon/evaluation/intervals.hpp>
 
 #include <array>
 #include <cmath>

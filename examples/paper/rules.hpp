@@ -3,7 +3,7 @@
 #include "study.hpp"
 #include "tables.hpp"
 
-#include <gradcon/score_policies.hpp>
+#include <gradcon/scoring/score_policies.hpp>
 
 #include <string>
 #include <vector>

@@ -3,8 +3,8 @@
 #include "experiment.hpp"
 #include "progress.hpp"
 
-#include <gradcon/executor.hpp>
-#include <gradcon/score.hpp>
+#include <gradcon/core/executor.hpp>
+#include <gradcon/scoring/scorer.hpp>
 
 #include <cstddef>
 #include <filesystem>

@@ -4,7 +4,7 @@
 #include "reported.hpp"
 
 #include <gradcon/data/conditions.hpp>
-#include <gradcon/intervals.hpp>
+#include <gradcon/evaluation/intervals.hpp>
 
 #include <array>
 #include <cmath>

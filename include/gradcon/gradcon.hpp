@@ -1,6 +1,6 @@
 #pragma once
 
-// gradcon: gradient-based anomaly detection. The method, in twenty lines; the product (detector.hpp, explainer.hpp) and
+// gradcon: gradient-based anomaly detection. The method, in twenty lines; the product (detector.hpp) and
 // the leaves (io, data, testing) are included by name:
 //
 //     auto model = gradcon::models::paper_cae(1);                       // a value: layers and their sizes
@@ -16,27 +16,27 @@
 //     const double quality = gradcon::auroc(scores.score, is_anomaly);
 //
 // Images are float or double tensors N x height x width x channels with values in [0, 1].
-// Floors: tensor, simd < tree, algebra, kernels < nn, constraint, optim < objective, fit, score, metrics, calibration.
+// docs/architecture.md draws the floors: a header includes only lower ones.
 
-#include "gradcon/algebra.hpp"
-#include "gradcon/attribution.hpp"
-#include "gradcon/calibration.hpp"
 #include "gradcon/constraint/gradcon.hpp"
-#include "gradcon/drift.hpp"
-#include "gradcon/executor.hpp"
-#include "gradcon/fit.hpp"
-#include "gradcon/intervals.hpp"
-#include "gradcon/metrics.hpp"
+#include "gradcon/core/executor.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/core/tensor.hpp"
+#include "gradcon/evaluation/calibration.hpp"
+#include "gradcon/evaluation/drift.hpp"
+#include "gradcon/evaluation/intervals.hpp"
+#include "gradcon/evaluation/metrics.hpp"
 #include "gradcon/nn/autoencoder.hpp"
 #include "gradcon/nn/chain.hpp"
 #include "gradcon/nn/models.hpp"
 #include "gradcon/nn/sequential.hpp"
-#include "gradcon/objective.hpp"
 #include "gradcon/optim/adam.hpp"
 #include "gradcon/optim/sgd.hpp"
-#include "gradcon/random.hpp"
-#include "gradcon/score.hpp"
-#include "gradcon/score_policies.hpp"
-#include "gradcon/statistics.hpp"
-#include "gradcon/tensor.hpp"
+#include "gradcon/scoring/attribution.hpp"
+#include "gradcon/scoring/score_policies.hpp"
+#include "gradcon/scoring/scorer.hpp"
+#include "gradcon/scoring/statistics.hpp"
+#include "gradcon/training/fit.hpp"
+#include "gradcon/training/objective.hpp"
+#include "gradcon/tree/algebra.hpp"
 #include "gradcon/version.hpp"

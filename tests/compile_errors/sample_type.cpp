@@ -1,5 +1,5 @@
 // Must not compile, and must say what a sample is.
-#include <gradcon/detector.hpp>
+#include <gradcon/detector/detector.hpp>
 
 #include <vector>
 

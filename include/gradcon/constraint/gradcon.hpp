@@ -1,9 +1,9 @@
 #pragma once
 
-#include "gradcon/algebra.hpp"
 #include "gradcon/constraint/alignment.hpp"
 #include "gradcon/constraint/reference.hpp"
-#include "gradcon/tree.hpp"
+#include "gradcon/tree/algebra.hpp"
+#include "gradcon/tree/tree.hpp"
 
 #include <algorithm>
 #include <concepts>

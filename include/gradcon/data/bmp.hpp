@@ -1,8 +1,8 @@
 #pragma once
 
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/data/binary_file.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
 
 #include <array>
 #include <cstddef>

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "gradcon/core/error.hpp"
 #include "gradcon/data/binary_file.hpp"
 #include "gradcon/data/labelled_images.hpp"
-#include "gradcon/error.hpp"
 
 #include <array>
 #include <cstddef>

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/data/picture.hpp"
-#include "gradcon/error.hpp"
-#include "gradcon/random.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
 
 #include <algorithm>
 #include <array>

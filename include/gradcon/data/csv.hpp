@@ -1,9 +1,9 @@
 #pragma once
 
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/core/simd.hpp"
 #include "gradcon/data/binary_file.hpp"
-#include "gradcon/error.hpp"
-#include "gradcon/finite.hpp"
-#include "gradcon/simd.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/data/bmp.hpp"
-#include "gradcon/error.hpp"
-#include "gradcon/input/resize.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
+#include "gradcon/detector/resize.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "gradcon/core/simd.hpp"
 #include "gradcon/data/binary_file.hpp"
-#include "gradcon/simd.hpp"
 
 #include <array>
 #include <csetjmp>

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "gradcon/core/error.hpp"
 #include "gradcon/data/labelled_images.hpp"
-#include "gradcon/error.hpp"
 
 #include <zlib.h>
 

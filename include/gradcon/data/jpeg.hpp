@@ -1,9 +1,9 @@
 #pragma once
 
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/data/binary_file.hpp"
 #include "gradcon/data/decoding.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
 
 #include <cstdio>
 #include <jerror.h>

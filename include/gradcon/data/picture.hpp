@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/random.hpp"
-#include "gradcon/simd.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/core/simd.hpp"
 
 #include <algorithm>
 #include <array>

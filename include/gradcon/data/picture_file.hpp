@@ -1,14 +1,14 @@
 #pragma once
 
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/data/binary_file.hpp"
 #include "gradcon/data/bmp.hpp"
 #include "gradcon/data/decoding.hpp"
 #include "gradcon/data/jpeg.hpp"
 #include "gradcon/data/png.hpp"
 #include "gradcon/data/pnm.hpp"
-#include "gradcon/error.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/data/binary_file.hpp"
 #include "gradcon/data/decoding.hpp"
 #include "gradcon/data/whole_file.hpp"
-#include "gradcon/error.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
 
 #include <png.h>
 

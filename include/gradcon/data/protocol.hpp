@@ -1,8 +1,8 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/random.hpp"
-#include "gradcon/simd.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/core/simd.hpp"
 
 #include <cmath>
 #include <cstddef>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/simd.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/simd.hpp"
 
 #include <cerrno>
 #include <cstdint>

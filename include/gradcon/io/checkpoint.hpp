@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/fit.hpp"
 #include "gradcon/io/model_file.hpp"
+#include "gradcon/training/fit.hpp"
 
 #include <algorithm>
 #include <cstddef>

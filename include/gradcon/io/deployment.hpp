@@ -1,12 +1,12 @@
 #pragma once
 
-#include "gradcon/detector.hpp"
-#include "gradcon/error.hpp"
-#include "gradcon/finite.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/detector/detector.hpp"
 #include "gradcon/io/metadata.hpp"
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/io/safetensors.hpp"
-#include "gradcon/random.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/finite.hpp"
-#include "gradcon/simd.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/core/simd.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gradcon/detector.hpp"
+#include "gradcon/detector/detector.hpp"
 #include "gradcon/io/checksum.hpp"
 #include "gradcon/io/deployment.hpp"
 #include "gradcon/io/model_file.hpp"

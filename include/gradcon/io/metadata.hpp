@@ -1,9 +1,9 @@
 #pragma once
 
-#include "gradcon/error.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/simd.hpp"
 #include "gradcon/io/description.hpp"
 #include "gradcon/io/safetensors.hpp"
-#include "gradcon/simd.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -7,7 +7,7 @@
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/io/score_policy.hpp"
 #include "gradcon/nn/autoencoder.hpp"
-#include "gradcon/workspace.hpp"
+#include "gradcon/nn/workspace.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "gradcon/algebra.hpp"
-#include "gradcon/error.hpp"
-#include "gradcon/finite.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/io/safetensors.hpp"
-#include "gradcon/tensor.hpp"
+#include "gradcon/tree/algebra.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gradcon/error.hpp"
+#include "gradcon/core/error.hpp"
 #include "gradcon/io/dtype.hpp"
 
 #include <nlohmann/json.hpp>

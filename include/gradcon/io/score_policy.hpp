@@ -3,8 +3,8 @@
 #include "gradcon/constraint/gradcon.hpp"
 #include "gradcon/io/metadata.hpp"
 #include "gradcon/io/parameters.hpp"
-#include "gradcon/profile.hpp"
-#include "gradcon/score_policies.hpp"
+#include "gradcon/scoring/profile.hpp"
+#include "gradcon/scoring/score_policies.hpp"
 
 #include <algorithm>
 #include <cstddef>

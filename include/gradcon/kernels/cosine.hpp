@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/finite.hpp"
-#include "gradcon/simd.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/core/simd.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gradcon/simd.hpp"
+#include "gradcon/core/simd.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -1,7 +1,7 @@
 #pragma once
 
 // The only header that multiplies matrices with Eigen.
-#include "gradcon/simd.hpp"
+#include "gradcon/core/simd.hpp"
 
 #include <Eigen/Core>
 

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "gradcon/core/simd.hpp"
 #include "gradcon/kernels/cosine.hpp"
-#include "gradcon/simd.hpp"
 
 #include <cstddef>
 #include <span>

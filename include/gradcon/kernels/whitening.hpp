@@ -1,8 +1,8 @@
 #pragma once
 
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/kernels/cosine.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/kernels/tile.hpp"
-#include "gradcon/tensor.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "gradcon/random.hpp"
-#include "gradcon/tensor.hpp"
-#include "gradcon/tree.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/core/tensor.hpp"
+#include "gradcon/tree/tree.hpp"
 
 #include <array>
 #include <concepts>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/algebra.hpp"
-#include "gradcon/random.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/tree/algebra.hpp"
 
 #include <cmath>
 

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "gradcon/error.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/core/tensor.hpp"
 #include "gradcon/kernels/exp.hpp"
 #include "gradcon/nn/concepts.hpp"
-#include "gradcon/random.hpp"
-#include "gradcon/tensor.hpp"
 
 #include <cmath>
 #include <cstddef>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 
 #include <cstddef>
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "gradcon/algebra.hpp"
 #include "gradcon/kernels/reduce.hpp"
 #include "gradcon/nn/concepts.hpp"
+#include "gradcon/tree/algebra.hpp"
 
 #include <algorithm>
 #include <span>

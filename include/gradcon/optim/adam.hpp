@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/algebra.hpp"
-#include "gradcon/simd.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/tree/algebra.hpp"
 
 #include <cmath>
 #include <cstdint>

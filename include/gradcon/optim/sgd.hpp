@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gradcon/algebra.hpp"
+#include "gradcon/tree/algebra.hpp"
 
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/algebra.hpp"
 #include "gradcon/nn/passes.hpp"
+#include "gradcon/tree/algebra.hpp"
 
 #include <algorithm>
 #include <cmath>

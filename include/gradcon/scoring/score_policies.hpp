@@ -1,8 +1,8 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/finite.hpp"
-#include "gradcon/statistics.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/scoring/statistics.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "gradcon/constraint/gradcon.hpp"
 #include "gradcon/kernels/reduce.hpp"
 #include "gradcon/nn/autoencoder.hpp"
 

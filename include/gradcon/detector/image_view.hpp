@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/tensor.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/tensor.hpp"
 
 #include <concepts>
 #include <cstddef>

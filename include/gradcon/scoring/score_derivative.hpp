@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/score_policies.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/scoring/score_policies.hpp"
 
 #include <algorithm>
 #include <array>

@@ -7,7 +7,7 @@
 #include <xtensor/xtensor.hpp>
 #endif
 
-#include "gradcon/error.hpp"
+#include "gradcon/core/error.hpp"
 
 #include <algorithm>
 #include <array>

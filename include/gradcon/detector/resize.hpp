@@ -1,8 +1,8 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 
 #include <algorithm>
 #include <array>

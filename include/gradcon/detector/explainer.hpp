@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/attribution.hpp"
-#include "gradcon/detector.hpp"
+#include "gradcon/detector/detector.hpp"
+#include "gradcon/scoring/attribution.hpp"
 
 #include <algorithm>
 #include <array>

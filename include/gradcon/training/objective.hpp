@@ -1,8 +1,9 @@
 #pragma once
 
-#include "gradcon/executor.hpp"
+#include "gradcon/constraint/gradcon.hpp"
+#include "gradcon/core/executor.hpp"
 #include "gradcon/nn/loss.hpp"
-#include "gradcon/workspace.hpp"
+#include "gradcon/nn/workspace.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gradcon/kernels/cosine.hpp"
-#include "gradcon/tree.hpp"
+#include "gradcon/tree/tree.hpp"
 
 #include <algorithm>
 #include <cmath>

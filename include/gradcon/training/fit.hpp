@@ -1,8 +1,8 @@
 #pragma once
 
-#include "gradcon/finite.hpp"
-#include "gradcon/objective.hpp"
-#include "gradcon/random.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/training/objective.hpp"
 
 #include <algorithm>
 #include <chrono>

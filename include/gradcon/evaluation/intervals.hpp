@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/metrics.hpp"
-#include "gradcon/random.hpp"
+#include "gradcon/core/random.hpp"
+#include "gradcon/evaluation/metrics.hpp"
 
 #include <algorithm>
 #include <array>

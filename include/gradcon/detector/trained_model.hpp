@@ -1,13 +1,13 @@
 #pragma once
 
-#include "gradcon/calibration.hpp"
 #include "gradcon/constraint/gradcon.hpp"
-#include "gradcon/input/image_input.hpp"
-#include "gradcon/input/table_input.hpp"
+#include "gradcon/detector/image_input.hpp"
+#include "gradcon/detector/table_input.hpp"
+#include "gradcon/evaluation/calibration.hpp"
 #include "gradcon/nn/autoencoder.hpp"
 #include "gradcon/nn/chain.hpp"
-#include "gradcon/profile.hpp"
-#include "gradcon/score_policies.hpp"
+#include "gradcon/scoring/profile.hpp"
+#include "gradcon/scoring/score_policies.hpp"
 
 #include <map>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "gradcon/score.hpp"
-#include "gradcon/score_derivative.hpp"
+#include "gradcon/scoring/score_derivative.hpp"
+#include "gradcon/scoring/scorer.hpp"
 
 #include <algorithm>
 #include <cmath>

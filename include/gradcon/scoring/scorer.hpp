@@ -1,10 +1,11 @@
 #pragma once
 
-#include "gradcon/executor.hpp"
+#include "gradcon/constraint/gradcon.hpp"
+#include "gradcon/core/executor.hpp"
 #include "gradcon/nn/loss.hpp"
-#include "gradcon/profile.hpp"
-#include "gradcon/statistics.hpp"
-#include "gradcon/workspace.hpp"
+#include "gradcon/nn/workspace.hpp"
+#include "gradcon/scoring/profile.hpp"
+#include "gradcon/scoring/statistics.hpp"
 
 #include <algorithm>
 #include <cmath>

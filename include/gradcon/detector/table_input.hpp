@@ -1,9 +1,9 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/finite.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
 
 #include <array>
 #include <cmath>

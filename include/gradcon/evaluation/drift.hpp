@@ -1,8 +1,8 @@
 #pragma once
 
-#include "gradcon/calibration.hpp"
-#include "gradcon/error.hpp"
-#include "gradcon/simd.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/evaluation/calibration.hpp"
 
 #include <algorithm>
 #include <cmath>

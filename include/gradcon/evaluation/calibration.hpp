@@ -1,9 +1,9 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/finite.hpp"
-#include "gradcon/intervals.hpp"
-#include "gradcon/simd.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/evaluation/intervals.hpp"
 
 #include <algorithm>
 #include <cmath>

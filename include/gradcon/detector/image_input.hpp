@@ -1,11 +1,11 @@
 #pragma once
 
-#include "gradcon/error.hpp"
-#include "gradcon/finite.hpp"
-#include "gradcon/input/image_view.hpp"
-#include "gradcon/input/resize.hpp"
-#include "gradcon/simd.hpp"
-#include "gradcon/tensor.hpp"
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/finite.hpp"
+#include "gradcon/core/simd.hpp"
+#include "gradcon/core/tensor.hpp"
+#include "gradcon/detector/image_view.hpp"
+#include "gradcon/detector/resize.hpp"
 
 #include <array>
 #include <cstddef>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gradcon/error.hpp"
+#include "gradcon/core/error.hpp"
 
 #include <algorithm>
 #include <condition_variable>
