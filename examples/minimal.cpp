@@ -1,5 +1,5 @@
 // The whole of GradCon in one file, for study, with nothing but Eigen. docs/theory.md derives the formulas,
-// tests/test_minimal.cpp shows that the library computes the same.
+// tests/examples/test_minimal.cpp shows that the library computes the same.
 #include <Eigen/Dense>
 
 #include <cmath>

@@ -1,7 +1,7 @@
 // The one-file GradCon of examples/minimal.cpp against the library: one has plain loops and Eigen products, the other
 // packed kernels; they share no line.
 #define main minimal_main // the example's, which nobody calls
-#include "../examples/minimal.cpp"
+#include "../../examples/minimal.cpp"
 #undef main
 
 #include "random_tensors.hpp"

@@ -1,8 +1,8 @@
 // The paper's tables (examples/paper), run as a program on small sets: its numbers, its errors, and kill -9.
 #include "small_sets.hpp"
 
-#include "../examples/paper/mean_auroc.hpp"
-#include "../examples/paper/table.hpp"
+#include "../../examples/paper/mean_auroc.hpp"
+#include "../../examples/paper/table.hpp"
 
 #include <gradcon/evaluation/metrics.hpp>
 #include <gradcon/io/safetensors.hpp>

@@ -1,4 +1,4 @@
-#include "golden/metrics.hpp" // scikit-learn's figures
+#include "../golden/metrics.hpp" // scikit-learn's figures
 #include "random_tensors.hpp"
 
 #include <doctest/doctest.h>
