@@ -63,9 +63,9 @@ void run(const std::filesystem::path& file) {
     trained.input = input;
     trained.profile = gradcon::fit_profile(model, params, policy, normal, threads);
     const gradcon::Scorer scorer{model, params, policy, trained.profile};
-    trained.score_policy = gradcon::recommended_score(gradcon::score_each(scorer, held_out, threads));
+    trained.score_rule = gradcon::recommended_score(gradcon::score_each(scorer, held_out, threads));
     trained.calibration = gradcon::Calibration(
-        gradcon::scores_by(trained.score_policy, gradcon::score_each(scorer, calibrating, threads)), 0.01);
+        gradcon::scores_by(trained.score_rule, gradcon::score_each(scorer, calibrating, threads)), 0.01);
     gradcon::io::save_model(file, trained);
 
     // In the running system.

@@ -75,17 +75,17 @@ TEST_SUITE("allocations") {
             const Scorer profiled{d.model, d.params, d.policy,
                                   fit_profile(d.model, d.params, d.policy, d.images, executor)};
             const auto normal = score_each(profiled, d.images, executor);
-            const AnyScorePolicy policy = recommended_score(normal), conformal = ConformalSum::fit(statistics, normal);
+            const AnyScoreRule rule = recommended_score(normal), conformal = ConformalSum::fit(statistics, normal);
             auto own = profiled.workspace();
             profiled.statistics(bytes, 0, own);
             std::size_t before = allocations;
             score_each(s, d.images, executor, std::span(workspaces), {score, error, cosines});
             s.score(Batch<float>(d.images), 1, workspaces[0], {.score = score});
             s.score(bytes, 1, workspaces[0], {.score = score});
-            const double one = policy(profiled.statistics(Batch<float>(d.images), 1, own));
+            const double one = rule(profiled.statistics(Batch<float>(d.images), 1, own));
             const double other = conformal(profiled.statistics(bytes, 1, own));
             CHECK(allocations == before);
-            CHECK(one == policy(normal[1]));
+            CHECK(one == rule(normal[1]));
             CHECK(is_finite(other));
             before = allocations;
             ::operator delete(::operator new(1)); // that the counter counts

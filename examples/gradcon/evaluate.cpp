@@ -108,7 +108,7 @@ void score_samples(Evaluation& e, const Options& options, const Detector& detect
                                 " abnormal ones; with fewer than 2 of a class AUROC and its interval are undefined",
                                 found.empty() ? "" : " (labels:" + found + "; --normal-label says which is normal)"));
     }
-    e.policies.push_back({"", std::move(scores), {}, {}, false});
+    e.rules.push_back({"", std::move(scores), {}, {}, false});
 }
 
 /// The threshold that keeps the rate on these normal samples; infinity when there are too few.
@@ -120,39 +120,38 @@ double chosen_threshold(const Evaluation& e, std::span<const double> scores) {
 }
 
 /// @param threshold of the model's calibration, if there is one
-void judge(const Evaluation& e, PolicyResult& policy, std::optional<double> threshold) {
-    for (double& score : policy.scores)
+void judge(const Evaluation& e, RuleResult& rule, std::optional<double> threshold) {
+    for (double& score : rule.scores)
         if (gradcon::is_nan(score)) score = std::numeric_limits<double>::infinity();
-    policy.auroc = gradcon::auroc_interval(policy.scores, e.anomalous);
-    policy.chosen_here = !threshold;
-    policy.at =
-        gradcon::confusion(policy.scores, e.anomalous, threshold ? *threshold : chosen_threshold(e, policy.scores));
+    rule.auroc = gradcon::auroc_interval(rule.scores, e.anomalous);
+    rule.chosen_here = !threshold;
+    rule.at = gradcon::confusion(rule.scores, e.anomalous, threshold ? *threshold : chosen_threshold(e, rule.scores));
 }
 
 std::string name_of_own(const gradcon::TrainedModel<float>& trained) {
     const auto note = trained.notes.find("score");
-    const bool is_sum = std::holds_alternative<gradcon::StandardizedSum>(trained.score_policy);
+    const bool is_sum = std::holds_alternative<gradcon::StandardizedSum>(trained.score_rule);
     if (is_sum && note != trained.notes.end() && note->second == "recommended") return "recommended";
-    return gradcon::score_policy_names[trained.score_policy.index()];
+    return gradcon::score_rule_names[trained.score_rule.index()];
 }
 
-void judge_policies(Evaluation& e, const Detector& detector) {
+void judge_rules(Evaluation& e, const Detector& detector) {
     const auto& calibration = detector.calibration();
     std::optional<double> threshold = calibration.own_threshold();
     if (!calibration.empty()) threshold = calibration.threshold();
     e.rate = calibration.false_alarm_rate();
-    e.policies[0].name = name_of_own(detector.trained());
-    judge(e, e.policies[0], threshold);
-    std::vector<gradcon::AnyScorePolicy> others{gradcon::ReconstructionScore{}, gradcon::GradientScore{},
-                                                gradcon::GradConScore{}};
+    e.rules[0].name = name_of_own(detector.trained());
+    judge(e, e.rules[0], threshold);
+    std::vector<gradcon::AnyScoreRule> others{gradcon::ReconstructionScore{}, gradcon::GradientScore{},
+                                              gradcon::GradConScore{}};
     if (detector.scorer().has_codes()) others.emplace_back(gradcon::CodeDistanceScore{});
     if (detector.scorer().has_profile()) others.emplace_back(gradcon::FinishedAlignmentScore{});
     for (const auto& other : others) {
-        if (other.index() == detector.trained().score_policy.index()) continue;
-        PolicyResult policy{
-            gradcon::score_policy_names[other.index()], gradcon::scores_by(other, e.statistics), {}, {}, true};
-        judge(e, policy, {});
-        e.policies.push_back(std::move(policy));
+        if (other.index() == detector.trained().score_rule.index()) continue;
+        RuleResult rule{
+            gradcon::score_rule_names[other.index()], gradcon::scores_by(other, e.statistics), {}, {}, true};
+        judge(e, rule, {});
+        e.rules.push_back(std::move(rule));
     }
 }
 
@@ -161,8 +160,8 @@ void print(const Evaluation& e) {
     if (e.left_out > 0) std::printf(", %zu left out", e.left_out);
     std::printf("\n\n%-28s %7s  %-15s %11s %13s %10s\n", "score", "AUROC", "95 % interval", "threshold", "false alarms",
                 "found");
-    for (const PolicyResult& p : e.policies) {
-        const std::string name = p.name + (&p == &e.policies[0] ? " (the model's)" : "");
+    for (const RuleResult& p : e.rules) {
+        const std::string name = p.name + (&p == &e.rules[0] ? " (the model's)" : "");
         std::printf("%-28s %7.4f  %.4f - %.4f ", name.c_str(), p.auroc.value, p.auroc.low, p.auroc.high);
         if (gradcon::is_finite(p.at.threshold)) std::printf("%10.5g%s", p.at.threshold, p.chosen_here ? "*" : " ");
         else std::printf("%10s%s", "none", p.chosen_here ? "*" : " ");
@@ -172,7 +171,7 @@ void print(const Evaluation& e) {
                 e.normals < gradcon::samples_needed(e.rate) ? ": none, there are too few normal ones" : "");
 }
 
-nlohmann::json to_json(const Evaluation& e, const PolicyResult& p) {
+nlohmann::json to_json(const Evaluation& e, const RuleResult& p) {
     const bool has_threshold = gradcon::is_finite(p.at.threshold); // JSON has no infinity
     return {{"auroc", p.auroc.value},
             {"auroc_interval", {p.auroc.low, p.auroc.high}},
@@ -187,10 +186,10 @@ nlohmann::json to_json(const Evaluation& e, const PolicyResult& p) {
 }
 
 void write_json(const std::string& path, const Evaluation& e) {
-    nlohmann::json json = to_json(e, e.policies[0]);
-    json["policy"] = e.policies[0].name;
+    nlohmann::json json = to_json(e, e.rules[0]);
+    json["policy"] = e.rules[0].name;
     json["n_left_out"] = e.left_out;
-    for (const PolicyResult& p : e.policies) json["policies"][p.name] = to_json(e, p);
+    for (const RuleResult& p : e.rules) json["policies"][p.name] = to_json(e, p);
     const std::string text = json.dump(2) + "\n";
     gradcon::io::replace_file(path, std::as_bytes(std::span(text)));
 }
@@ -223,7 +222,7 @@ int evaluate(const Options& options) {
     Evaluation evaluation;
     evaluation.inputs = labelled_inputs(options, detector);
     score_samples(evaluation, options, detector);
-    judge_policies(evaluation, detector);
+    judge_rules(evaluation, detector);
     print(evaluation);
     std::fflush(stdout);
     if (!options.json.empty()) write_json(options.json, evaluation);

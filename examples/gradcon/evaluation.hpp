@@ -19,8 +19,8 @@ struct LabelledInput {
     std::optional<bool> anomalous;
 };
 
-/// How well one score policy tells the samples apart.
-struct PolicyResult {
+/// How well one score rule tells the samples apart.
+struct RuleResult {
     std::string name;
     std::vector<double> scores; // of all samples; infinity for one that is not finite
     gradcon::Interval auroc;
@@ -35,8 +35,8 @@ struct Evaluation {
     std::vector<std::uint8_t> anomalous; // 1 for an abnormal sample
     gradcon::Scores statistics;
     std::size_t left_out = 0, normals = 0, abnormals = 0;
-    double rate = 0;                    // of false alarms, that thresholds are chosen for
-    std::vector<PolicyResult> policies; // the model's own first
+    double rate = 0;               // of false alarms, that thresholds are chosen for
+    std::vector<RuleResult> rules; // the model's own first
 };
 
 /// Wilson's interval of a share, `part` of `whole`, with 95 %.

@@ -17,9 +17,9 @@ std::string layers(const gradcon::Chain& chain) {
 }
 
 /// What a sum is made of.
-std::string terms(const gradcon::AnyScorePolicy& policy) {
-    const auto* conformal = std::get_if<gradcon::ConformalSum>(&policy);
-    const auto* sum = conformal ? &conformal->sum : std::get_if<gradcon::StandardizedSum>(&policy);
+std::string terms(const gradcon::AnyScoreRule& rule) {
+    const auto* conformal = std::get_if<gradcon::ConformalSum>(&rule);
+    const auto* sum = conformal ? &conformal->sum : std::get_if<gradcon::StandardizedSum>(&rule);
     std::string text;
     if (sum != nullptr)
         for (const auto& term : sum->terms)
@@ -55,8 +55,8 @@ int info(const Options& options) {
     std::printf("policy: alpha %g, beta %g, %llu updates of the reference; monitored:", trained.policy.options().alpha,
                 trained.policy.options().beta, static_cast<unsigned long long>(trained.policy.reference().updates()));
     for (const auto& name : trained.policy.names()) std::printf(" %s", name.c_str());
-    std::printf("\nscore: %s%s\n", gradcon::score_policy_names[trained.score_policy.index()],
-                terms(trained.score_policy).c_str());
+    std::printf("\nscore: %s%s\n", gradcon::score_rule_names[trained.score_rule.index()],
+                terms(trained.score_rule).c_str());
     const auto& c = trained.calibration;
     if (c.empty() && !c.own_threshold()) std::printf("calibration: none\n");
     else {

@@ -101,13 +101,13 @@ class Plot {
 /// What a histogram shows of the scores: all that are finite, but a few that are far above the others.
 Range histogram_range(const Evaluation& e) {
     std::vector<double> scores;
-    for (const double score : e.policies[0].scores)
+    for (const double score : e.rules[0].scores)
         if (gradcon::is_finite(score)) scores.push_back(score);
     if (scores.empty()) return {0, 1};
     std::ranges::sort(scores);
     const double low = scores.front(), most = scores[scores.size() * 95 / 100];
     double high = std::min(scores.back(), most + (most - low) / 2);
-    if (const double threshold = e.policies[0].at.threshold; threshold > high && threshold < high + (high - low))
+    if (const double threshold = e.rules[0].at.threshold; threshold > high && threshold < high + (high - low))
         high = threshold;
     if (high <= low) return {low - 0.5, low + 0.5};
     return {low, high};
@@ -136,12 +136,12 @@ std::string percent(double share) {
 
 std::size_t beyond_histogram(const Evaluation& e) {
     const double high = histogram_range(e).high;
-    return static_cast<std::size_t>(std::ranges::count_if(e.policies[0].scores, [&](double s) { return s > high; }));
+    return static_cast<std::size_t>(std::ranges::count_if(e.rules[0].scores, [&](double s) { return s > high; }));
 }
 
 std::string histogram_svg(const Evaluation& e) {
     constexpr std::size_t bins = 40;
-    const PolicyResult& own = e.policies[0];
+    const RuleResult& own = e.rules[0];
     const Range range = histogram_range(e);
     std::array<std::array<double, bins>, 2> shares{};
     double highest = 0;
@@ -178,7 +178,7 @@ std::string histogram_svg(const Evaluation& e) {
 }
 
 std::string roc_svg(const Evaluation& e) {
-    const PolicyResult& own = e.policies[0];
+    const RuleResult& own = e.rules[0];
     Plot plot({0, 1}, {0, 1}, 460, 400);
     plot.path(plot.step('M', 0, 0) + plot.step('L', 1, 1), "chance");
     std::string curve = plot.step('M', 0, 0), last;

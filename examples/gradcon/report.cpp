@@ -53,7 +53,7 @@ svg .working-point{fill:var(--abnormal);stroke:var(--paper);stroke-width:1.5}
 class Page {
   public:
     Page(const Evaluation& evaluation, const Options& options, const Detector& detector)
-        : e_(evaluation), options_(options), detector_(detector), own_(evaluation.policies[0]) {}
+        : e_(evaluation), options_(options), detector_(detector), own_(evaluation.rules[0]) {}
 
     std::string html() {
         const std::string model = std::filesystem::path(options_.model).filename().string();
@@ -65,7 +65,7 @@ class Page {
         facts();
         plots();
         rates();
-        policies();
+        rules();
         samples();
         cosines();
         return text_ + "</body></html>\n";
@@ -130,8 +130,8 @@ class Page {
 
     /// Does another score rank these samples better, and not by chance?
     void better_policy() {
-        const auto best = std::ranges::max_element(e_.policies, {}, [](const auto& p) { return p.auroc.value; });
-        if (best == e_.policies.begin()) return;
+        const auto best = std::ranges::max_element(e_.rules, {}, [](const auto& p) { return p.auroc.value; });
+        if (best == e_.rules.begin()) return;
         try {
             const auto difference = gradcon::auroc_difference({best->scores, own_.scores, e_.anomalous});
             if (difference.p_two_sided > 0.01) return;
@@ -195,13 +195,13 @@ class Page {
             rows + "</tbody></table></div>\n";
     }
 
-    void policies() {
+    void rules() {
         text_ += "<h2>Other scores of the same model</h2>\n<p>The first is the model's own, with its threshold. The "
                  "others are not calibrated: their thresholds are chosen on these samples for a false-alarm rate of " +
                  message(e_.rate) +
                  ".</p>\n<div class=\"wide\"><table><thead><tr><th>score</th><th>AUROC</th>"
                  "<th>threshold</th><th>false alarms</th><th>found</th></tr></thead><tbody>\n";
-        for (const PolicyResult& p : e_.policies) {
+        for (const RuleResult& p : e_.rules) {
             const auto cell = [&](std::size_t k, std::size_t n) {
                 const auto [low, high] = share_interval(k, n);
                 return message("<td>", percent(static_cast<double>(k) / static_cast<double>(n)), "<small>",
@@ -322,17 +322,17 @@ class Page {
 
     /// Of a score that is a step function, the sum that it is made of.
     static Detector with_derivative(const Detector& detector) {
-        const auto* steps = std::get_if<gradcon::ConformalSum>(&detector.trained().score_policy);
+        const auto* steps = std::get_if<gradcon::ConformalSum>(&detector.trained().score_rule);
         if (steps == nullptr) return detector;
         auto trained = detector.trained();
-        trained.score_policy = gradcon::StandardizedSum(steps->sum);
+        trained.score_rule = gradcon::StandardizedSum(steps->sum);
         return Detector(std::move(trained));
     }
 
     const Evaluation& e_;
     const Options& options_;
     const Detector& detector_;
-    const PolicyResult& own_;
+    const RuleResult& own_;
     gradcon::Explainer<float> explainer_{with_derivative(detector_)};
     gradcon::ExplainerWorkspace<float> workspace_ = explainer_.workspace();
     Explained explained_;

@@ -67,9 +67,9 @@ Model make_model(const Options& options, const gradcon::Shape& shape) {
     return gradcon::models::cae({.height = shape[1], .width = shape[2], .channels = shape[3], .widths = widths});
 }
 
-/// The score policy of that name, fitted on normal samples. Of rows the recommended one has the error in the place of
+/// The score rule of that name, fitted on normal samples. Of rows the recommended one has the error in the place of
 /// the alignment, which misleads there (docs/results.md).
-gradcon::AnyScorePolicy make_score_policy(const std::string& name, const gradcon::Scores& normal, bool of_rows) {
+gradcon::AnyScoreRule make_score_rule(const std::string& name, const gradcon::Scores& normal, bool of_rows) {
     if (name == "recommended") {
         using gradcon::Statistic;
         const bool has_codes = !normal.code_distance.empty(); // none where they are longer than a profile keeps
@@ -141,10 +141,10 @@ Trained finish(const Model& model, const Training& training, const TrainingSet& 
     trained.input = set.input;
     trained.profile = gradcon::fit_profile(model, trained.params, trained.policy, set.train, executor);
     const gradcon::Scorer scorer{model, trained.params, trained.policy, trained.profile};
-    trained.score_policy = make_score_policy(options.score, gradcon::score_each(scorer, set.validation, executor),
-                                             std::holds_alternative<gradcon::TableInput>(set.input));
+    trained.score_rule = make_score_rule(options.score, gradcon::score_each(scorer, set.validation, executor),
+                                         std::holds_alternative<gradcon::TableInput>(set.input));
     trained.calibration = gradcon::Calibration(
-        gradcon::scores_by(trained.score_policy, gradcon::score_each(scorer, set.calibration, executor)), rate);
+        gradcon::scores_by(trained.score_rule, gradcon::score_each(scorer, set.calibration, executor)), rate);
     trained.notes = {{"samples", std::to_string(set.train.shape()[0])},
                      {"epochs", std::to_string(training.epochs)},
                      {"best_epoch", std::to_string(training.best_epoch)},

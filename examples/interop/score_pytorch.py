@@ -7,7 +7,7 @@ IMAGES: N x height x width x channels, floats as they are or bytes, which are di
     reconstruction_error   its mean squared error
     cosine                 of each monitored weight: how the error's gradient aligns with the reference
     score                  reconstruction_error - beta * mean cosine; higher is more anomalous
-A profile or score policy in the file is not used: this is the paper's score. Needs numpy and PyTorch.
+A profile or score rule in the file is not used: this is the paper's score. Needs numpy and PyTorch.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 #include "rules.hpp"
 #include "study.hpp"
 
-#include <gradcon/scoring/score_policies.hpp>
+#include <gradcon/scoring/score_rules.hpp>
 
 #include <algorithm>
 #include <cstddef>

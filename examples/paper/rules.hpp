@@ -3,7 +3,7 @@
 #include "study.hpp"
 #include "tables.hpp"
 
-#include <gradcon/scoring/score_policies.hpp>
+#include <gradcon/scoring/score_rules.hpp>
 
 #include <string>
 #include <vector>
@@ -16,7 +16,7 @@ struct Rule {
     bool conformal = false; // Fisher's combination of p-values; else the sum on a common scale
 };
 
-/// What is compared, among them the policies that the literature has.
+/// What is compared, among them the rules that the literature has.
 inline const std::vector<Rule>& rules() {
     using enum gradcon::Statistic;
     static const std::vector<Rule> all{

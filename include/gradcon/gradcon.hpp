@@ -33,7 +33,7 @@
 #include "gradcon/optim/adam.hpp"
 #include "gradcon/optim/sgd.hpp"
 #include "gradcon/scoring/attribution.hpp"
-#include "gradcon/scoring/score_policies.hpp"
+#include "gradcon/scoring/score_rules.hpp"
 #include "gradcon/scoring/scorer.hpp"
 #include "gradcon/scoring/statistics.hpp"
 #include "gradcon/training/fit.hpp"

@@ -59,7 +59,7 @@ TrainedModel<T> table_model() {
     return train<T>(models::mlp({.values = 6, .widths = {4, 2}}), table_input).trained;
 }
 
-std::vector<AnyScorePolicy> all_policies(const Scores& normal) {
+std::vector<AnyScoreRule> all_rules(const Scores& normal) {
     return {GradConScore{},
             ReconstructionScore{},
             GradientScore{},
@@ -122,7 +122,7 @@ void check_comes_back(const std::filesystem::path& path, const TrainedModel<T>& 
         CHECK(loaded.input == saved.input);
         CHECK(same(loaded.calibration, saved.calibration));
         CHECK(loaded.notes == saved.notes);
-        CHECK(loaded.score_policy.index() == saved.score_policy.index());
+        CHECK(loaded.score_rule.index() == saved.score_rule.index());
         CHECK(loaded.profile.mean == saved.profile.mean);
         CHECK(loaded.profile.weight == saved.profile.weight);
         CHECK(loaded.profile.code_mean == saved.profile.code_mean);
@@ -172,17 +172,16 @@ FileEdit with(const std::string& name) {
 } // namespace
 
 TEST_SUITE("detector") {
-    TEST_CASE_TEMPLATE("a verdict is the score policy's word on the picture as the network takes it", T, float,
-                       double) {
+    TEST_CASE_TEMPLATE("a verdict is the score rule's word on the picture as the network takes it", T, float, double) {
         const auto training = picture_training<T>();
         auto trained = training.trained;
         const Scores& normal = training.normal;
         Rng rng(1);
         const Picture<std::uint8_t> bytes(9, 7, rng);
         const Picture<float> floats(5, 6, rng);
-        for (const AnyScorePolicy& policy : all_policies(normal)) {
-            trained.score_policy = policy;
-            trained.calibration = Calibration(scores_by(policy, normal), 0.25);
+        for (const AnyScoreRule& rule : all_rules(normal)) {
+            trained.score_rule = rule;
+            trained.calibration = Calibration(scores_by(rule, normal), 0.25);
             const Detector detector(trained);
             const Scorer scorer{trained.model, trained.params, trained.policy, trained.profile};
             auto w = detector.workspace();
@@ -194,7 +193,7 @@ TEST_SUITE("detector") {
                 convert(picture, picture_input, conversion, sample.data());
                 const SampleStatistics expected = scorer.statistics(Batch<T>(sample), 0, plain);
                 const Verdict v = detector.score(picture, w);
-                CHECK(v.score == policy(expected));
+                CHECK(v.score == rule(expected));
                 CHECK(v.p_value == trained.calibration.p_value(v.score));
                 CHECK(v.anomalous == trained.calibration.is_anomalous(v.score));
                 CHECK(v.reconstruction_error == expected.reconstruction_error);
@@ -289,7 +288,7 @@ TEST_SUITE("detector") {
             convert(window, table_input, sample.data());
             const SampleStatistics expected = scorer.statistics(Batch<float>(sample), 0, plain);
             const Verdict v = detector.score(window, w);
-            CHECK(v.score == t.score_policy(expected));
+            CHECK(v.score == t.score_rule(expected));
             CHECK(std::ranges::equal(v.cosine, expected.cosine));
             CHECK(same(detector.score(window), v));
             CHECK(v.anomalous == t.calibration.is_anomalous(v.score));
@@ -299,14 +298,14 @@ TEST_SUITE("detector") {
         CHECK(same(detector.score(std::span<const float>(single)), detector.score(view(rounded))));
     }
 
-    TEST_CASE("a picture or a row with a number that is none is anomalous, whatever the score policy") {
+    TEST_CASE("a picture or a row with a number that is none is anomalous, whatever the score rule") {
         const auto training = picture_training();
         auto trained = training.trained;
         const Scores& normal = training.normal;
         Rng rng(4);
-        for (const AnyScorePolicy& policy : all_policies(normal)) {
-            trained.score_policy = policy;
-            trained.calibration = Calibration(scores_by(policy, normal), 0.01);
+        for (const AnyScoreRule& rule : all_rules(normal)) {
+            trained.score_rule = rule;
+            trained.calibration = Calibration(scores_by(rule, normal), 0.01);
             const Detector detector(trained);
             for (const double wrong : {not_a_number, infinity, -infinity}) {
                 Picture<float> picture(5, 6, rng);
@@ -439,17 +438,17 @@ TEST_SUITE("detector") {
         refused(value,
                 [](auto& t) {
                     t.profile = {};
-                    t.score_policy = CodeDistanceScore{};
+                    t.score_rule = CodeDistanceScore{};
                 },
                 {"code_distance", "no profile"});
         refused(value,
                 [](auto& t) {
-                    t.score_policy = LogNormDensityScore{{1, 2}, {1, 1}};
+                    t.score_rule = LogNormDensityScore{{1, 2}, {1, 1}};
                 },
                 {"log_norm_density", "1 monitored tensors, with codes"});
         refused(shape, [](auto& t) { t.profile.mean[0].pop_back(); }, {"profile"});
-        for (const auto& policy : all_policies(normal)) {
-            trained.score_policy = policy;
+        for (const auto& rule : all_rules(normal)) {
+            trained.score_rule = rule;
             CHECK(is_finite(verdict_of(Detector(trained)).score));
         }
     }
@@ -465,9 +464,9 @@ TEST_SUITE("detector") {
         const auto training = picture_training<T>();
         auto trained = training.trained;
         const Scores& normal = training.normal;
-        for (const auto& policy : all_policies(normal)) {
-            trained.score_policy = policy;
-            trained.calibration = Calibration(scores_by(policy, normal), 1.0 / 3);
+        for (const auto& rule : all_rules(normal)) {
+            trained.score_rule = rule;
+            trained.calibration = Calibration(scores_by(rule, normal), 1.0 / 3);
             round_trip(trained);
         }
         trained.calibration = trained.calibration.with_threshold(-1e-3 / 3);
@@ -485,7 +484,7 @@ TEST_SUITE("detector") {
         round_trip(table);
 
         table.profile = {};
-        table.score_policy = {};
+        table.score_rule = {};
         table.input = std::monostate{}; // a calibration alone
         io::save_model(path, table);
         CHECK(version_of(path) == "3");
@@ -514,7 +513,7 @@ TEST_SUITE("detector") {
         io::save_model(path, full.model, full.params, full.policy);
         CHECK(io::read_file(path) == bytes);
         CHECK(version([&](auto& t) { t.profile = full.profile; }) == "2");
-        CHECK(version([](auto& t) { t.score_policy = ReconstructionScore{}; }) == "2");
+        CHECK(version([](auto& t) { t.score_rule = ReconstructionScore{}; }) == "2");
         CHECK(version([](auto& t) { t.notes["author"] = "nobody"; }) == "3");
         CHECK(version([&](auto& t) { t.calibration = full.calibration; }) == "3");
         CHECK(version([](auto& t) { t.calibration = Calibration().with_threshold(1); }) == "3");
@@ -538,11 +537,11 @@ TEST_SUITE("detector") {
             CHECK(throws_naming<ValueError>([&] { io::load_detector(path, {.input = Input{}}); }, {"fed with"}));
             CHECK(std::holds_alternative<std::monostate>(io::load_model<float>(path).input));
         };
-        io::save_model(path, trained.model, trained.params, trained.policy, trained.profile, trained.score_policy);
+        io::save_model(path, trained.model, trained.params, trained.policy, trained.profile, trained.score_rule);
         CHECK(version_of(path) == "2");
         check();
         trained.profile = {};
-        trained.score_policy = {};
+        trained.score_rule = {};
         io::save_model(path, trained.model, trained.params, trained.policy);
         CHECK(version_of(path) == "1");
         check();
@@ -583,7 +582,7 @@ TEST_SUITE("detector") {
         input.height = 7;
         CHECK(throws_naming<FileError>([&] { io::load_detector(path, {.input = input}); }, {"the profile's codes"}));
         trained.profile = {};
-        trained.score_policy = GradConScore{};
+        trained.score_rule = GradConScore{};
         io::save_model(path, trained);
         trained.input = input;
         CHECK(same(verdict_of(io::load_detector(path, {.input = input})), verdict_of(Detector(trained))));
@@ -611,12 +610,12 @@ TEST_SUITE("detector") {
             CHECK(throws_naming<FileError>([&] { io::load_model<float>(path); }, {"model.safetensors", "self-test"}));
             CHECK(throws_naming<FileError>([&] { io::load_detector(path); }, parts));
         };
-        const auto policies = all_policies(normal);
-        for (const auto& policy : policies) {
-            trained.score_policy = policy;
+        const auto rules = all_rules(normal);
+        for (const auto& rule : rules) {
+            trained.score_rule = rule;
             io::save_model(path, trained);
             const auto scores = io::read_safetensors(path).values<double>("self_test.scores");
-            const bool unchanging = std::holds_alternative<LatentScore>(policy);
+            const bool unchanging = std::holds_alternative<LatentScore>(rule);
             fails(set_value<float>("up.0.bias", 0, 3),
                   {"the self-test failed: sample 0 scored", message("scored ", scores[0]), "scores ", " here"});
             for (std::size_t i = 0; i < 4; ++i) {
@@ -635,9 +634,9 @@ TEST_SUITE("detector") {
 
         // A sum of conformal p-values jumps: the test looks at what they are of.
         const auto conformal = ConformalSum::fit(terms, normal);
-        trained.score_policy = conformal;
+        trained.score_rule = conformal;
         const auto test = io::detail::SelfTest<float>::make(Detector(trained));
-        trained.score_policy = conformal.sum;
+        trained.score_rule = conformal.sum;
         CHECK(test.scores == io::detail::SelfTest<float>::make(Detector(trained)).scores);
     }
 
@@ -648,13 +647,13 @@ TEST_SUITE("detector") {
             const auto training = picture_training<T>();
             auto trained = training.trained;
             const Scores& normal = training.normal;
-            for (const auto& policy : all_policies(normal)) {
-                trained.score_policy = policy;
+            for (const auto& rule : all_rules(normal)) {
+                trained.score_rule = rule;
                 io::save_model(path, trained);
                 const auto loaded = io::load_detector<U>(path);
-                CHECK(loaded.trained().score_policy.index() == policy.index());
+                CHECK(loaded.trained().score_rule.index() == rule.index());
                 CHECK(io::load_model<U>(path).input == trained.input);
-                if (!std::holds_alternative<ConformalSum>(policy))
+                if (!std::holds_alternative<ConformalSum>(rule))
                     CHECK(verdict_of(loaded).score ==
                           doctest::Approx(verdict_of(Detector(trained)).score).epsilon(1e-4));
             }
@@ -689,7 +688,7 @@ TEST_SUITE("detector") {
         refused(value, table,
                 [](auto& t) {
                     fill(t.params, 1e30);
-                    t.score_policy = {};
+                    t.score_rule = {};
                 },
                 {"the model scores noise with"});
         refused(value, pictures, [](auto& t) { t.profile = {}; }, {"a profile"});
@@ -795,7 +794,7 @@ TEST_SUITE("detector") {
         auto trained =
             train(models::mlp({.values = 1, .widths = {1}}), TableInput{.means = {0}, .deviations = {1}}).trained;
         trained.profile = {};
-        trained.score_policy = {};
+        trained.score_rule = {};
         io::save_model(path, trained);
         const auto whole = io::read_file(path);
         const std::vector<double> row{0.3};

@@ -55,11 +55,11 @@ Detector<T> make_detector(const Autoencoder<Chain, Chain>& model, const Input& i
     auto profile = fit_profile(t.model, t.params, t.policy, t.images, t.serial);
     const Scores normal = score_each(Scorer{t.model, t.params, t.policy, profile}, t.images, t.serial);
     constexpr std::array terms{Statistic::code_distance, Statistic::cosine};
-    AnyScorePolicy policy = GradConScore{};
-    if (rule == Rule::recommended) policy = recommended_score(normal);
-    if (rule == Rule::conformal) policy = ConformalSum::fit(terms, normal);
-    const Calibration calibration(scores_by(policy, normal), 0.25);
-    return Detector<T>(TrainedModel<T>{t.model, t.params, t.policy, profile, policy, input, calibration, {}});
+    AnyScoreRule score_rule = GradConScore{};
+    if (rule == Rule::recommended) score_rule = recommended_score(normal);
+    if (rule == Rule::conformal) score_rule = ConformalSum::fit(terms, normal);
+    const Calibration calibration(scores_by(score_rule, normal), 0.25);
+    return Detector<T>(TrainedModel<T>{t.model, t.params, t.policy, profile, score_rule, input, calibration, {}});
 }
 
 const ImageInput image_input{.height = 7, .width = 6, .offset = -0.5, .scale = 1.75};
@@ -241,7 +241,7 @@ void check_maps(const Explainer<T>& explainer, const ImageView<P>& picture) {
     auto attribution = Attribution{detector.scorer()};
     auto plain = attribution.workspace();
     std::vector<T> slope(x.size());
-    attribution.attribute(x, 0, detector.trained().score_policy, plain, std::span(slope));
+    attribution.attribute(x, 0, detector.trained().score_rule, plain, std::span(slope));
     const auto down = dense_matrix(picture.height, height), across = dense_matrix(picture.width, width);
     const double scale = std::get<ImageInput>(detector.trained().input).scale;
     double all = 0;
@@ -491,7 +491,7 @@ TEST_SUITE("explainer") {
         CHECK(throws_naming<ValueError>([] { Explainer{of_pictures<float>(PixelOrder::gray, Rule::conformal)}; },
                                         {"ConformalSum", "step function", "use its StandardizedSum"}));
         auto trained = of_pictures<float>(PixelOrder::gray, Rule::conformal).trained();
-        trained.score_policy = StandardizedSum(std::get<ConformalSum>(trained.score_policy).sum);
+        trained.score_rule = StandardizedSum(std::get<ConformalSum>(trained.score_rule).sum);
         const Picture<std::uint8_t> picture({9, 9}, PixelOrder::rgb);
         const Explainer pictures{Detector(trained)}, tables{of_rows<float>()};
         const std::vector<double> rows(7, 0.5);

@@ -1,4 +1,4 @@
-// The derivative of scores in the pixels: against central differences of what a Scorer and a score policy give.
+// The derivative of scores in the pixels: against central differences of what a Scorer and a score rule give.
 #include "count_allocations.hpp"
 #include "kernels_once.hpp"
 #include "random_detector.hpp"
@@ -16,7 +16,7 @@
 #include <vector>
 
 namespace own {
-/// A policy of a user: (1 + mse + |g_0|)^2.
+/// A rule of a user: (1 + mse + |g_0|)^2.
 struct Square {
     static double root(const gradcon::SampleStatistics& s) { return 1 + s.reconstruction_error + s.gradient_norm[0]; }
     double operator()(const gradcon::SampleStatistics& s) const { return root(s) * root(s); }
@@ -60,16 +60,16 @@ auto vae() {
                        Latent::gaussian(3)};
 }
 
-/// Every kind of policy, and every statistic of the standardised ones.
-std::vector<AnyScorePolicy> policies_for(const Scores& normal) {
-    std::vector<AnyScorePolicy> policies{GradConScore{}, ReconstructionScore{}, GradientScore{},
-                                         LatentScore{},  CodeDistanceScore{},   FinishedAlignmentScore{}};
+/// Every kind of rule, and every statistic of the standardised ones.
+std::vector<AnyScoreRule> rules_for(const Scores& normal) {
+    std::vector<AnyScoreRule> rules{GradConScore{}, ReconstructionScore{}, GradientScore{},
+                                    LatentScore{},  CodeDistanceScore{},   FinishedAlignmentScore{}};
     for (const Statistic statistic : all_statistics)
-        policies.push_back(StandardizedSum::fit(std::span(&statistic, 1), normal));
-    policies.push_back(LogNormDensityScore::fit(normal));
-    policies.push_back(recommended_score(normal));
-    policies.push_back(StandardizedSum::fit(all_statistics, normal));
-    return policies;
+        rules.push_back(StandardizedSum::fit(std::span(&statistic, 1), normal));
+    rules.push_back(LogNormDensityScore::fit(normal));
+    rules.push_back(recommended_score(normal));
+    rules.push_back(StandardizedSum::fit(all_statistics, normal));
+    return rules;
 }
 
 template <class Detector>
@@ -79,13 +79,13 @@ auto profiled(const Detector& d) {
 }
 
 /// Of nothing but the KL, which without a distribution is constant?
-bool is_divergence_alone(const AnyScorePolicy& policy) {
-    const auto* sum = std::get_if<StandardizedSum>(&policy);
-    return std::holds_alternative<LatentScore>(policy) ||
+bool is_divergence_alone(const AnyScoreRule& rule) {
+    const auto* sum = std::get_if<StandardizedSum>(&rule);
+    return std::holds_alternative<LatentScore>(rule) ||
            (sum != nullptr && sum->terms.size() == 1 && sum->terms[0].statistic() == Statistic::latent_divergence);
 }
 
-/// Central differences D(h) and D(2h) of each policy's score. The error of D(h) is h^2/6 of the third derivative, for
+/// Central differences D(h) and D(2h) of each rule's score. The error of D(h) is h^2/6 of the third derivative, for
 /// small h a third of D(h) - D(2h), and the rounding of two scores over h. Each sum of up to 500 products rounds as if
 /// its arguments were changed by 500 epsilon, so that a score errs by 500 epsilon (|x| |dS/dx| + |S|). What is left is
 /// 1e-6 of the derivative or less; where it is not, a kink lies between the points, and nothing is compared.
@@ -95,7 +95,7 @@ void check_slopes(const Model& model, const Shape& shape, bool kinks) {
     const auto scorer = profiled(d);
     const Attribution attribution{scorer};
     SerialExecutor serial;
-    const auto policies = policies_for(score_each(scorer, d.images, serial));
+    const auto rules = rules_for(score_each(scorer, d.images, serial));
     auto w = attribution.workspace();
     auto scoring = scorer.workspace();
     Rng rng(8);
@@ -108,23 +108,23 @@ void check_slopes(const Model& model, const Shape& shape, bool kinks) {
             moved[pixel] += step;
             const auto s = scorer.statistics(Batch<double>(moved.data(), one.shape()), 0, scoring);
             std::vector<double> scores;
-            for (const auto& policy : policies) scores.push_back(policy(s));
+            for (const auto& rule : rules) scores.push_back(rule(s));
             return scores;
         };
         const auto at_x = scores_at(0, 0);
         double length = 0;
         for (const double value : x) length += value * value;
         std::vector<std::vector<double>> slopes;
-        for (std::size_t p = 0; p < policies.size(); ++p) {
+        for (std::size_t p = 0; p < rules.size(); ++p) {
             auto& slope = slopes.emplace_back(x.size(), 7.0);
-            CHECK(attribution.attribute(Batch<double>(d.images), image, policies[p], w, slope) == at_x[p]);
+            CHECK(attribution.attribute(Batch<double>(d.images), image, rules[p], w, slope) == at_x[p]);
         }
         std::size_t compared = 0, all = 0;
         for (int sample = 0; sample < 25; ++sample) {
             const std::size_t pixel = random_index(rng, x.size());
             const auto after = scores_at(pixel, h), before = scores_at(pixel, -h), far_after = scores_at(pixel, 2 * h),
                        far_before = scores_at(pixel, -2 * h);
-            for (std::size_t p = 0; p < policies.size(); ++p) {
+            for (std::size_t p = 0; p < rules.size(); ++p) {
                 double norm = 0;
                 for (const double slope : slopes[p]) norm += slope * slope;
                 norm = std::sqrt(norm);
@@ -134,14 +134,14 @@ void check_slopes(const Model& model, const Shape& shape, bool kinks) {
                 ++all;
                 if (tolerance > 1e-6 * norm && norm > 0) continue;
                 ++compared;
-                INFO("policy ", p, " ", score_policy_names[policies[p].index()], " pixel ", pixel);
+                INFO("rule ", p, " ", score_rule_names[rules[p].index()], " pixel ", pixel);
                 CHECK(std::abs(slopes[p][pixel] - near) <= tolerance);
             }
         }
         CHECK(compared >= (kinks ? all / 2 : all));
-        for (std::size_t p = 0; p < policies.size(); ++p)
+        for (std::size_t p = 0; p < rules.size(); ++p)
             CHECK(std::ranges::all_of(slopes[p], [](double slope) { return slope == 0; }) ==
-                  (!model.latent.is_gaussian() && is_divergence_alone(policies[p])));
+                  (!model.latent.is_gaussian() && is_divergence_alone(rules[p])));
     }
 }
 
@@ -150,24 +150,24 @@ bool all_finite(const std::vector<T>& values) {
     return std::ranges::all_of(values, [](T value) { return is_finite(value); });
 }
 
-static_assert(DifferentiableScore<AnyScorePolicy> && DifferentiableScore<StandardizedStatistic> &&
+static_assert(DifferentiableScore<AnyScoreRule> && DifferentiableScore<StandardizedStatistic> &&
               DifferentiableScore<own::Square>);
 struct WithoutDerivative {
     double operator()(const SampleStatistics& s) const { return s.score; }
 };
-static_assert(ScorePolicy<WithoutDerivative> && !DifferentiableScore<WithoutDerivative>);
+static_assert(ScoreRule<WithoutDerivative> && !DifferentiableScore<WithoutDerivative>);
 
 } // namespace
 
 TEST_SUITE("attribution") {
-    TEST_CASE("every policy and statistic: central differences, a convolutional autoencoder") {
+    TEST_CASE("every rule and statistic: central differences, a convolutional autoencoder") {
         check_slopes(smooth(), {9, 8, 8, 1}, false);
     }
     TEST_CASE("and of odd sizes with three channels and kinks") { check_slopes(odd(), {9, 13, 10, 3}, true); }
     TEST_CASE("and of vectors") { check_slopes(mlp(), {9, 1, 1, 12}, false); }
     TEST_CASE("and a variational autoencoder") { check_slopes(vae(), {9, 9, 12, 2}, false); }
 
-    TEST_CASE("a policy of one's own, and a statistic alone") {
+    TEST_CASE("a rule of one's own, and a statistic alone") {
         const auto d = random_detector<double>(smooth(), {9, 8, 8, 1});
         const auto scorer = profiled(d);
         const Attribution attribution{scorer};
@@ -219,17 +219,16 @@ TEST_SUITE("attribution") {
         const Attribution attribution{Scorer{d.model, d.params, d.policy, profile}};
         auto w = attribution.workspace();
         std::vector<float> slope(4);
-        for (const auto& policy : policies_for(normal)) {
-            INFO(score_policy_names[policy.index()]);
-            CHECK(is_finite(attribution.attribute(Batch<float>(d.images), 3, policy, w, slope)));
+        for (const auto& rule : rules_for(normal)) {
+            INFO(score_rule_names[rule.index()]);
+            CHECK(is_finite(attribution.attribute(Batch<float>(d.images), 3, rule, w, slope)));
             CHECK(all_finite(slope));
         }
         constexpr Statistic of_gradient[]{Statistic::reconstruction_error, Statistic::cosine, Statistic::gradient_norm,
                                           Statistic::mean_cosine, Statistic::fisher_norm};
-        for (const AnyScorePolicy& policy :
-             {AnyScorePolicy{GradConScore{}}, AnyScorePolicy{LogNormDensityScore::fit(normal)},
-              AnyScorePolicy{StandardizedSum::fit(of_gradient, normal)}}) {
-            attribution.attribute(Batch<float>(d.images), 3, policy, w, slope);
+        for (const AnyScoreRule& rule : {AnyScoreRule{GradConScore{}}, AnyScoreRule{LogNormDensityScore::fit(normal)},
+                                         AnyScoreRule{StandardizedSum::fit(of_gradient, normal)}}) {
+            attribution.attribute(Batch<float>(d.images), 3, rule, w, slope);
             CHECK(slope == std::vector<float>(4));
         }
         CHECK(attribution.attribute(Batch<float>(d.images), 3, own::Square{}, w, slope) == 1); // |g| has a kink here
@@ -255,11 +254,11 @@ TEST_SUITE("attribution") {
         auto rounded_w = of_float.workspace();
         std::vector<double> expected(64);
         std::vector<float> found(64);
-        for (const auto& policy : policies_for(score_each(of_double.scorer(), exact.images, serial)))
+        for (const auto& rule : rules_for(score_each(of_double.scorer(), exact.images, serial)))
             for (std::size_t i = 0; i < 9; ++i) {
-                of_double.attribute(Batch<double>(exact.images), i, policy, exact_w, expected);
-                of_float.attribute(Batch<float>(rounded.images), i, policy, rounded_w, found);
-                INFO(score_policy_names[policy.index()]);
+                of_double.attribute(Batch<double>(exact.images), i, rule, exact_w, expected);
+                of_float.attribute(Batch<float>(rounded.images), i, rule, rounded_w, found);
+                INFO(score_rule_names[rule.index()]);
                 CHECK(relative_error(found, expected) <
                       (exact_w.derivative[Statistic::code_distance][0] != 0 ? 1.6e-3 : 2e-5));
             }
@@ -285,24 +284,24 @@ TEST_SUITE("attribution") {
         const auto d = small_detector();
         const Attribution attribution{profiled(d)};
         SerialExecutor serial;
-        const auto policies = policies_for(score_each(attribution.scorer(), d.images, serial));
-        const auto attribute = [&](std::size_t i, auto& w, const AnyScorePolicy& policy) {
+        const auto rules = rules_for(score_each(attribution.scorer(), d.images, serial));
+        const auto attribute = [&](std::size_t i, auto& w, const AnyScoreRule& rule) {
             std::vector<float> slope(216);
-            attribution.attribute(Batch<float>(d.images), i, policy, w, slope);
+            attribution.attribute(Batch<float>(d.images), i, rule, w, slope);
             return slope;
         };
         std::vector<std::vector<float>> expected(21), found(21);
         for (std::size_t i = 0; i < 21; ++i) {
             auto fresh = attribution.workspace();
-            expected[i] = attribute(i, fresh, policies.back());
+            expected[i] = attribute(i, fresh, rules.back());
         }
         std::vector<std::thread> threads;
         for (std::size_t t = 0; t < 3; ++t)
             threads.emplace_back([&, t] {
                 auto w = attribution.workspace();
                 for (std::size_t i = t; i < 21; i += 3) {
-                    attribute(0, w, policies[i % policies.size()]);
-                    found[i] = attribute(i, w, policies.back());
+                    attribute(0, w, rules[i % rules.size()]);
+                    found[i] = attribute(i, w, rules.back());
                 }
             });
         for (auto& thread : threads) thread.join();
@@ -310,11 +309,11 @@ TEST_SUITE("attribution") {
 
         // Of a scorer with other monitored tensors, in the same workspace.
         auto w = attribution.workspace();
-        attribute(3, w, policies.back());
+        attribute(3, w, rules.back());
         const GradCon one{d.params.decoder, {}, [](const TensorInfo& t) { return t.name == "2.weight"; }};
         const Attribution other{Scorer{d.model, d.params, one}};
         std::vector<float> slope(216), again(216);
-        const AnyScorePolicy norm = LogNormDensityScore{{0}, {1}};
+        const AnyScoreRule norm = LogNormDensityScore{{0}, {1}};
         other.attribute(Batch<float>(d.images), 2, norm, w, slope);
         auto fresh = other.workspace();
         other.attribute(Batch<float>(d.images), 2, norm, fresh, again);
@@ -325,15 +324,15 @@ TEST_SUITE("attribution") {
         const auto check = [](const auto& d) {
             const Attribution attribution{profiled(d)};
             SerialExecutor serial;
-            const auto policies = policies_for(score_each(attribution.scorer(), d.images, serial));
+            const auto rules = rules_for(score_each(attribution.scorer(), d.images, serial));
             std::vector<float> slope(Batch<float>(d.images).sample_size());
             auto w = attribution.workspace();
-            const auto attribute = [&](std::size_t i, const AnyScorePolicy& policy) {
-                attribution.attribute(Batch<float>(d.images), i, policy, w, slope);
+            const auto attribute = [&](std::size_t i, const AnyScoreRule& rule) {
+                attribution.attribute(Batch<float>(d.images), i, rule, w, slope);
             };
-            attribute(0, policies[0]);
+            attribute(0, rules[0]);
             const std::size_t before = allocations;
-            for (const auto& policy : policies) attribute(1, policy);
+            for (const auto& rule : rules) attribute(1, rule);
             CHECK(allocations == before);
             CHECK(all_finite(slope));
         };
@@ -351,10 +350,10 @@ TEST_SUITE("attribution") {
             codeless{Scorer{d.model, d.params, d.policy,
                             fit_profile(d.model, d.params, d.policy, d.images, serial, {.largest_code = 1})}};
         std::vector<float> out(216, 3.0F);
-        const auto refused = [&](const auto& by, const AnyScorePolicy& policy,
+        const auto refused = [&](const auto& by, const AnyScoreRule& rule,
                                  std::initializer_list<std::string_view> words) {
             auto w = by.workspace();
-            return throws_naming<ValueError>([&] { by.attribute(Batch<float>(d.images), 0, policy, w, out); }, words);
+            return throws_naming<ValueError>([&] { by.attribute(Batch<float>(d.images), 0, rule, w, out); }, words);
         };
         CHECK(refused(attribution, ConformalSum::fit(all_statistics, normal), {"step function", "`sum`"}));
         CHECK(refused(plain, FinishedAlignmentScore{}, {"mean_cosine", "GradientProfile"}));

@@ -21,7 +21,7 @@ inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What a detector says of one sample.
 struct Verdict {
-    double score = 0; // of the model's score policy; higher is more anomalous. NaN for a sample that is not finite
+    double score = 0; // of the model's score rule; higher is more anomalous. NaN for a sample that is not finite
     double p_value = std::numeric_limits<double>::quiet_NaN(); // see Calibration::p_value; NaN when not calibrated
     bool anomalous = false;           // does the score reach the calibration's threshold? false without one
     double reconstruction_error = 0;  // mean squared error
@@ -62,13 +62,13 @@ class Detector {
     using Scalar = T;
     using Workspace = DetectorWorkspace<T>;
 
-    /// @throws ValueError when the model's input is unknown, or its score policy needs what the model cannot tell;
+    /// @throws ValueError when the model's input is unknown, or its score rule needs what the model cannot tell;
     /// ShapeError when the network cannot give such samples back, or their codes are not as long as the profile's
     explicit Detector(TrainedModel<T> trained)
         : trained_(std::move(trained)), shape_(sample_shape(trained_.input)), scorer_(make_scorer(trained_)) {
         double distance = 0;
         scorer_.check(shape_, {.code_distance = {&distance, scorer_.has_codes() ? std::size_t{1} : 0}});
-        check_score_policy();
+        check_score_rule();
     }
 
     const TrainedModel<T>& trained() const { return trained_; }
@@ -104,7 +104,7 @@ class Detector {
         return v;
     }
 
-    /// What the verdict is made of: all statistics of a sample, for other score policies.
+    /// What the verdict is made of: all statistics of a sample, for other score rules.
     /// @return views into the workspace, valid until it is used again  @throws as score does
     template <class Sample>
     SampleStatistics statistics(const Sample& sample, Workspace& w) const {
@@ -113,7 +113,7 @@ class Detector {
     /// Of statistics that this detector gave; its cosines are theirs.
     Verdict verdict(const SampleStatistics& s) const {
         const bool known = is_finite(s.reconstruction_error); // a rectifier may have hidden a pixel that is NaN
-        const double score = known ? trained_.score_policy(s) : std::numeric_limits<double>::quiet_NaN();
+        const double score = known ? trained_.score_rule(s) : std::numeric_limits<double>::quiet_NaN();
         Verdict v{.score = score, .reconstruction_error = s.reconstruction_error, .cosine = s.cosine};
         if (!calibration().empty()) v.p_value = calibration().p_value(score);
         if (!calibration().empty() || calibration().own_threshold()) v.anomalous = calibration().is_anomalous(score);
@@ -154,13 +154,13 @@ class Detector {
         return t.profile.mean.empty() ? S(t.model, t.params, t.policy) : S(t.model, t.params, t.policy, t.profile);
     }
     /// A policy gives NaN where a statistic is missing, or has another number of values than it was fitted on.
-    void check_score_policy() const {
+    void check_score_rule() const {
         const std::vector<double> ones(scorer_.count(), 1);
         const auto profiled = scorer_.has_profile() ? std::span(ones) : std::span<const double>{};
         SampleStatistics s{1, 1, ones, ones, 1, profiled, profiled};
         if (scorer_.has_codes()) s.code_distance = 1;
-        if (is_nan(trained_.score_policy(s)))
-            throw ValueError(message("the score policy ", score_policy_names[trained_.score_policy.index()],
+        if (is_nan(trained_.score_rule(s)))
+            throw ValueError(message("the score rule ", score_rule_names[trained_.score_rule.index()],
                                      " needs statistics that this model does not have: of ", scorer_.count(),
                                      " monitored tensors, with ",
                                      scorer_.has_codes()     ? "codes"

@@ -47,10 +47,10 @@ class Explainer {
   public:
     using Workspace = ExplainerWorkspace<T>;
 
-    /// @throws ValueError when the score policy has no derivative (of a ConformalSum: use its `sum`)
+    /// @throws ValueError when the score rule has no derivative (of a ConformalSum: use its `sum`)
     explicit Explainer(Detector<T> detector) : detector_(std::move(detector)), attribution_(detector_.scorer()) {
-        if (std::holds_alternative<ConformalSum>(detector_.trained().score_policy))
-            throw ValueError("Explainer: the score policy is a ConformalSum, a step function without derivative; use "
+        if (std::holds_alternative<ConformalSum>(detector_.trained().score_rule))
+            throw ValueError("Explainer: the score rule is a ConformalSum, a step function without derivative; use "
                              "its StandardizedSum");
     }
 
@@ -65,7 +65,7 @@ class Explainer {
     void explain(const Sample& sample, Workspace& w, Explanation<T>& out) const {
         const Batch<T> x = detector_.prepare(sample, w.detection);
         w.slope.resize(x.size());
-        attribution_.attribute(x, 0, detector_.trained().score_policy, w.attribution, std::span(w.slope));
+        attribution_.attribute(x, 0, detector_.trained().score_rule, w.attribution, std::span(w.slope));
         out.verdict = detector_.verdict(detector_.scorer().statistics(x, 0, w.detection.scoring));
         out.sample_shape = out.map_shape = x.shape();
         const auto fed = reserve(out.sample, x.shape()), back = reserve(out.reconstruction, x.shape());

@@ -7,7 +7,7 @@
 #include "gradcon/nn/autoencoder.hpp"
 #include "gradcon/nn/chain.hpp"
 #include "gradcon/scoring/profile.hpp"
-#include "gradcon/scoring/score_policies.hpp"
+#include "gradcon/scoring/score_rules.hpp"
 
 #include <map>
 #include <string>
@@ -42,10 +42,10 @@ struct TrainedModel {
     Model model;
     typename Model::template Params<T> params;
     GradCon<typename Chain::template Params<T>> policy;
-    GradientProfile<T> profile{};  // empty: there is none
-    AnyScorePolicy score_policy{}; // the paper's, unless another is given
+    GradientProfile<T> profile{}; // empty: there is none
+    AnyScoreRule score_rule{};    // the paper's, unless another is given
     Input input{};
-    Calibration calibration{};                  // of score_policy's scores; empty: not calibrated
+    Calibration calibration{};                  // of score_rule's scores; empty: not calibrated
     std::map<std::string, std::string> notes{}; // how it came about, for people
 };
 

@@ -90,7 +90,7 @@ inline std::size_t samples_needed(double false_alarm_rate) {
 
 /// What normal samples score, and with it p-values, thresholds and alarms (split conformal prediction: Vovk, Gammerman
 /// and Shafer, 2005; for anomalies Laxhammar and Falkman, 2010, and Bates et al., 2023). The samples are ones that
-/// neither training nor the fit of a score policy has seen, or their scores are too low and false alarms too many.
+/// neither training nor the fit of a score rule has seen, or their scores are too low and false alarms too many.
 ///
 /// For a new normal sample that is exchangeable with them (drawn in the same way, independently) the probability of
 /// p_value <= a is at most a, for every a, every distribution of the scores and any number of them; ties only make it

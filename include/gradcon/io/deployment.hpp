@@ -39,10 +39,10 @@ namespace io::detail {
 inline constexpr std::array<const char*, 3> order_names{"gray", "rgb", "bgr"};
 inline constexpr std::string_view note_prefix = "note.";
 
-/// The score policies are continuous in what they look at, but for this one: the self-test looks at its sum.
-inline double continuous_score(const AnyScorePolicy& policy, const SampleStatistics& s) {
-    const auto* conformal = std::get_if<ConformalSum>(&policy);
-    return conformal ? conformal->sum(s) : policy(s);
+/// The score rules are continuous in what they look at, but for this one: the self-test looks at its sum.
+inline double continuous_score(const AnyScoreRule& rule, const SampleStatistics& s) {
+    const auto* conformal = std::get_if<ConformalSum>(&rule);
+    return conformal ? conformal->sum(s) : rule(s);
 }
 
 /// @throws ValueError for a text that JSON cannot hold
@@ -82,7 +82,7 @@ struct SelfTest {
         for (std::size_t i = 0; i < 2; ++i) {
             const SampleStatistics s = detector.scorer().statistics(Batch<T>(samples), i, w.scoring);
             found.push_back(s.score);
-            found.push_back(continuous_score(detector.trained().score_policy, s));
+            found.push_back(continuous_score(detector.trained().score_rule, s));
         }
         return found;
     }

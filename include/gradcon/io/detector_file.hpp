@@ -30,7 +30,7 @@ TrainedModel<T> read_trained(const Safetensors& file) {
     std::set<std::string> names;
     read_parameters(file, "", params, names);
     auto policy = read_policy(file, params.decoder, names);
-    auto [profile, score_policy] = read_scoring<T>(file, policy, params.decoder, names);
+    auto [profile, score_rule] = read_scoring<T>(file, policy, params.decoder, names);
     Input input = read_input(file, names);
     Calibration calibration = read_calibration(file, names);
     check_self_test(file, input, names);
@@ -40,7 +40,7 @@ TrainedModel<T> read_trained(const Safetensors& file) {
             std::move(params),
             std::move(policy),
             std::move(profile),
-            std::move(score_policy),
+            std::move(score_rule),
             std::move(input),
             std::move(calibration),
             read_notes(file)};
@@ -66,7 +66,7 @@ template <class T>
 void save_model(const std::filesystem::path& path, const TrainedModel<T>& trained) {
     std::vector<TensorToWrite> tensors;
     std::map<std::string, std::string> metadata;
-    detail::append_model(trained.model, trained.params, trained.policy, trained.profile, trained.score_policy, tensors,
+    detail::append_model(trained.model, trained.params, trained.policy, trained.profile, trained.score_rule, tensors,
                          metadata);
     const std::size_t parts = metadata.size();
     detail::append_deployment(trained, tensors, metadata);

@@ -5,7 +5,7 @@
 #include "gradcon/io/layers.hpp"
 #include "gradcon/io/metadata.hpp"
 #include "gradcon/io/parameters.hpp"
-#include "gradcon/io/score_policy.hpp"
+#include "gradcon/io/score_rule.hpp"
 #include "gradcon/nn/autoencoder.hpp"
 #include "gradcon/nn/workspace.hpp"
 
@@ -24,13 +24,13 @@
 
 // A trained model as one safetensors file: parameters (names and layouts of PyTorch: see parameters.hpp), the exact
 // reference gradients "ref.0", "ref.1", ... (F64, in the layouts of their weights), what scores beyond the paper's have
-// fitted (see score_policy.hpp), and as metadata
+// fitted (see score_rule.hpp), and as metadata
 //     format              "gradcon"
-//     format_version      "1", "2" with a latent, a profile or a score policy, "3" with what deployment.hpp adds
+//     format_version      "1", "2" with a latent, a profile or a score rule, "3" with what deployment.hpp adds
 //     encoder, decoder    lists of layers, as JSON
 //     policy              options, monitored tensors, number of updates
 //     latent              a Gaussian latent's size, if there is one
-//     score_policy        if it is another than the paper's
+//     score_policy      if it is another than the paper's
 //     checksum            CRC-64 over all of that and the tensors
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
@@ -151,17 +151,17 @@ GradCon<Tree> read_policy(const Safetensors& file, const Tree& watched, std::set
     } catch (const ValueError& error) { throw FileError(file.path() + ": policy: " + error.what()); }
 }
 
-/// The profile (empty if there is none) and the score policy (the paper's if there is none).
+/// The profile (empty if there is none) and the score rule (the paper's if there is none).
 template <class T, class Tree>
-std::pair<GradientProfile<T>, AnyScorePolicy> read_scoring(const Safetensors& file, const GradCon<Tree>& policy,
-                                                           const Tree& watched, std::set<std::string>& names_read) {
+std::pair<GradientProfile<T>, AnyScoreRule> read_scoring(const Safetensors& file, const GradCon<Tree>& policy,
+                                                         const Tree& watched, std::set<std::string>& names_read) {
     auto profile = read_profile<T>(file, policy, watched, names_read);
-    if (!file.metadata().contains("score_policy")) return {std::move(profile), AnyScorePolicy{}};
+    if (!file.metadata().contains("score_policy")) return {std::move(profile), AnyScoreRule{}};
     const auto descriptions = read_descriptions(file, "score_policy");
     try {
-        auto score_policy = read_score_policy(file, descriptions, names_read);
-        std::visit(ScorePolicyCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_policy);
-        return {std::move(profile), std::move(score_policy)};
+        auto score_rule = read_score_rule(file, descriptions, names_read);
+        std::visit(ScoreRuleCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_rule);
+        return {std::move(profile), std::move(score_rule)};
     } catch (const ValueError& error) { throw FileError(file.path() + ": score_policy: " + error.what()); }
 }
 
@@ -179,7 +179,7 @@ inline void refuse_extra(const Safetensors& file, const std::set<std::string>& n
 /// Network, policy and scoring, as tensors and metadata. @throws as save_model does
 template <class Model, class Params, class Tree>
 void append_model(const Model& model, const Params& params, const GradCon<Tree>& policy,
-                  const GradientProfile<scalar_t<Params>>& profile, const AnyScorePolicy& score_policy,
+                  const GradientProfile<scalar_t<Params>>& profile, const AnyScoreRule& score_rule,
                   std::vector<TensorToWrite>& tensors, std::map<std::string, std::string>& metadata) {
     append_parameters(params, "", tensors);
     const auto& tree = watched<GradCon<Tree>>(params);
@@ -188,35 +188,35 @@ void append_model(const Model& model, const Params& params, const GradCon<Tree>&
     describe_network(model, metadata);
     metadata["policy"] = to_json(std::vector(1, describe_policy(policy)));
     if (!profile.mean.empty()) append_profile(profile, policy, tree, tensors);
-    std::visit(ScorePolicyCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_policy);
-    if (score_policy.index() > 0) metadata["score_policy"] = append_score_policy(score_policy, tensors);
-    const bool new_parts = model.latent.is_gaussian() || !profile.mean.empty() || score_policy.index() > 0;
+    std::visit(ScoreRuleCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_rule);
+    if (score_rule.index() > 0) metadata["score_policy"] = append_score_rule(score_rule, tensors);
+    const bool new_parts = model.latent.is_gaussian() || !profile.mean.empty() || score_rule.index() > 0;
     metadata["format_version"] = new_parts ? "2" : "1"; // so that older readers take what they can
 }
 } // namespace detail
 
 /// Writes a trained model; a file that was there is replaced at once or, on any error, not at all.
-/// @param profile of fit_profile, if there is one; score_policy: what turns its statistics into a score
+/// @param profile of fit_profile, if there is one; score_rule: what turns its statistics into a score
 /// @throws ShapeError when policy or profile is of another network; ValueError when a number of what is saved is not
-/// finite, or the score policy does not fit policy and profile; FileError when the file cannot be written
+/// finite, or the score rule does not fit policy and profile; FileError when the file cannot be written
 template <class Model, class Params, class Tree>
 void save_model(const std::filesystem::path& path, const Model& model, const Params& params,
                 const GradCon<Tree>& policy, const GradientProfile<scalar_t<Params>>& profile = {},
-                const AnyScorePolicy& score_policy = {}) {
+                const AnyScoreRule& score_rule = {}) {
     std::vector<TensorToWrite> tensors;
     std::map<std::string, std::string> metadata;
-    detail::append_model(model, params, policy, profile, score_policy, tensors, metadata);
+    detail::append_model(model, params, policy, profile, score_rule, tensors, metadata);
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
 }
 
 /// Reads a file into a model that is given, whose layers must be the file's. Number types may differ. A detector's
 /// input, calibration and self-test (detector_file.hpp) are passed over.
-/// @param profile becomes the file's, empty if it has none; score_policy: the paper's unless the file has another
+/// @param profile becomes the file's, empty if it has none; score_rule: the paper's unless the file has another
 /// @throws FileError that names what is wrong; nothing is then changed
 template <class Model, class Params, class Tree>
 void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Tree>& policy,
-                GradientProfile<scalar_t<Params>>& profile, AnyScorePolicy& score_policy) {
+                GradientProfile<scalar_t<Params>>& profile, AnyScoreRule& score_rule) {
     const Safetensors file = read_safetensors(path);
     detail::check_format(file, "gradcon", model_format_version);
     detail::check_network(file, model);
@@ -229,15 +229,15 @@ void load_model(const std::filesystem::path& path, const Model& model, Params& p
     params = std::move(read);
     policy = std::move(read_policy);
     profile = std::move(scoring.first);
-    score_policy = std::move(scoring.second);
+    score_rule = std::move(scoring.second);
 }
 
-/// The same for a detector that scores as in the paper: a profile and a score policy in the file are checked only.
+/// The same for a detector that scores as in the paper: a profile and a score rule in the file are checked only.
 template <class Model, class Params, class Tree>
 void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Tree>& policy) {
     GradientProfile<scalar_t<Params>> profile;
-    AnyScorePolicy score_policy;
-    load_model(path, model, params, policy, profile, score_policy);
+    AnyScoreRule score_rule;
+    load_model(path, model, params, policy, profile, score_rule);
 }
 
 } // namespace io

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gradcon/scoring/score_derivative.hpp"
+#include "gradcon/scoring/rule_derivatives.hpp"
 #include "gradcon/scoring/scorer.hpp"
 
 #include <algorithm>
@@ -58,7 +58,7 @@ class Attribution {
         return w;
     }
 
-    /// The derivative of score_policy(scorer().statistics(images, i, ...)) in the pixels of image `i`. Positive where
+    /// The derivative of score_rule(scorer().statistics(images, i, ...)) in the pixels of image `i`. Positive where
     /// more of a pixel makes the image stranger. What has no derivative counts as constant: a cosine or a norm of a
     /// gradient that is 0, a distance of 0, the logarithm of a statistic below 1e-300. A pixel that is not finite gives
     /// a score of NaN and no derivative to speak of. Allocates nothing once the workspace is warm.
@@ -66,31 +66,31 @@ class Attribution {
     /// @throws ValueError when there is no image `i`, `out` is of another size, or the score has no derivative, needs a
     /// profile that the scorer lacks or was fitted for another network; ShapeError as Scorer::statistics does
     template <DifferentiableScore P>
-    double attribute(Batch<T> images, std::size_t i, const P& score_policy, Workspace& w, std::span<T> out) const {
-        return attribute_pixels(images, i, score_policy, w, out);
+    double attribute(Batch<T> images, std::size_t i, const P& score_rule, Workspace& w, std::span<T> out) const {
+        return attribute_pixels(images, i, score_rule, w, out);
     }
 
     /// The same for images of bytes; the derivative is in the pixels' values from 0 to 1.
     template <DifferentiableScore P>
-    double attribute(Batch<std::uint8_t> images, std::size_t i, const P& score_policy, Workspace& w,
+    double attribute(Batch<std::uint8_t> images, std::size_t i, const P& score_rule, Workspace& w,
                      std::span<T> out) const {
-        return attribute_pixels(images, i, score_policy, w, out);
+        return attribute_pixels(images, i, score_rule, w, out);
     }
 
   private:
     template <class Pixel, class P>
-    double attribute_pixels(Batch<Pixel> images, std::size_t i, const P& score_policy, Workspace& w,
+    double attribute_pixels(Batch<Pixel> images, std::size_t i, const P& score_rule, Workspace& w,
                             std::span<T> out) const {
         if (images.samples() > 0 && out.size() != images.sample_size())
             throw ValueError(message("Attribution: an image of ", images.sample_size(),
                                      " values needs a span of as many; given: ", out.size()));
         const SampleStatistics s = scorer_.statistics(images, i, w.scoring); // its passes stay in w.scoring
         w.derivative.reset(scorer_.count(), scorer_.has_profile(), scorer_.has_codes());
-        add_derivative(score_policy, s, w.derivative);
+        add_derivative(score_rule, s, w.derivative);
         Shape shape = images.shape();
         shape[0] = 1;
         differentiate(s, Batch<T>(w.scoring.dy.data(), shape), w, out);
-        return score_policy(s);
+        return score_rule(s);
     }
 
     /// From w.derivative, dS in the statistics, to dS/dx.

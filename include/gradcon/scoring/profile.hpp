@@ -18,7 +18,7 @@ inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What a finished model makes of the images it was trained on: of each monitored tensor the mean gradient of one
 /// image's error and how much each element varies (the diagonal of the Fisher information), and the distribution of the
-/// codes. Scores that go beyond the paper's compare an image with it (score_policies.hpp). With codes it is for images
+/// codes. Scores that go beyond the paper's compare an image with it (score_rules.hpp). With codes it is for images
 /// of one size only.
 template <class T>
 struct GradientProfile {

@@ -121,7 +121,7 @@ class Scorer {
         score_image(pixels(images, i, w), i, w, out);
     }
 
-    /// All that this scorer can tell of image `i` of `images`, for a score policy: policy(scorer.statistics(...)). The
+    /// All that this scorer can tell of image `i` of `images`, for a score rule: rule(scorer.statistics(...)). The
     /// same bits as in Scores; allocates nothing once the workspace is warm.
     /// @return views into the workspace, valid until it is used again
     /// @throws as score does

@@ -25,7 +25,7 @@ struct ScoreOutput {
     std::span<double> code_distance{}; // N: Mahalanobis distance of the code from those of the training images
 };
 
-/// What one pass over a sample yields: all that a score policy (score_policies.hpp) may look at. What needs a profile
+/// What one pass over a sample yields: all that a score rule (score_rules.hpp) may look at. What needs a profile
 /// is empty, or NaN, without one.
 struct SampleStatistics {
     double score = 0; // the paper's

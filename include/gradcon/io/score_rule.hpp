@@ -4,7 +4,7 @@
 #include "gradcon/io/metadata.hpp"
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/scoring/profile.hpp"
-#include "gradcon/scoring/score_policies.hpp"
+#include "gradcon/scoring/score_rules.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -65,17 +65,17 @@ GradientProfile<T> read_profile(const Safetensors& file, const GradCon<Tree>& po
     return profile;
 }
 
-/// Can a policy score what a detector gives? Called with each policy. @throws ValueError that says why not
-struct ScorePolicyCheck {
+/// Can a rule score what a detector gives? Called with each rule. @throws ValueError that says why not
+struct ScoreRuleCheck {
     std::size_t count; // monitored tensors
     bool profiled, coded;
 
-    static void require(bool met, const char* rule) {
-        if (!met) throw ValueError(message("this score policy needs ", rule));
+    static void require(bool met, const char* need) {
+        if (!met) throw ValueError(message("this score rule needs ", need));
     }
     void lengths(const std::vector<double>& means, const std::vector<double>& deviations, std::size_t needed) const {
         if (means.size() != needed || deviations.size() != needed)
-            throw ValueError(message("this score policy needs ", needed, " means and deviations; given: ", means.size(),
+            throw ValueError(message("this score rule needs ", needed, " means and deviations; given: ", means.size(),
                                      " and ", deviations.size()));
     }
     void operator()(const StandardizedSum& sum) const {
@@ -86,21 +86,21 @@ struct ScorePolicyCheck {
             lengths(term.means(), term.deviations(), is_of_tensors(term.statistic()) ? count : 1);
         }
     }
-    void operator()(const ConformalSum& policy) const {
-        (*this)(policy.sum);
-        require(policy.normal.size() == policy.sum.terms.size(), "the normal values of each term");
-        for (const auto& normal : policy.normal)
+    void operator()(const ConformalSum& rule) const {
+        (*this)(rule.sum);
+        require(rule.normal.size() == rule.sum.terms.size(), "the normal values of each term");
+        for (const auto& normal : rule.normal)
             require(!normal.empty() && std::ranges::is_sorted(normal), "normal values that ascend, one or more");
     }
-    void operator()(const LogNormDensityScore& policy) const { lengths(policy.means, policy.deviations, count); }
+    void operator()(const LogNormDensityScore& rule) const { lengths(rule.means, rule.deviations, count); }
     void operator()(const FinishedAlignmentScore&) const { require(profiled, "a profile"); }
     void operator()(const CodeDistanceScore&) const { require(coded, "a profile with codes"); }
     template <class Plain>
     void operator()(const Plain&) const {}
 };
 
-/// f(term's number, its values by name) for the lists that a policy keeps.
-struct ScorePolicyWriter {
+/// f(term's number, its values by name) for the lists that a rule keeps.
+struct ScoreRuleWriter {
     std::vector<Description>& descriptions;
     std::vector<TensorToWrite>& tensors;
 
@@ -118,27 +118,27 @@ struct ScorePolicyWriter {
             list(t, "deviations", term.deviations());
         }
     }
-    void operator()(const ConformalSum& policy) const {
-        (*this)(policy.sum);
-        for (std::size_t t = 0; t < policy.normal.size(); ++t) list(t, "normal", policy.normal[t]);
+    void operator()(const ConformalSum& rule) const {
+        (*this)(rule.sum);
+        for (std::size_t t = 0; t < rule.normal.size(); ++t) list(t, "normal", rule.normal[t]);
     }
-    void operator()(const LogNormDensityScore& policy) const {
-        list(0, "means", policy.means);
-        list(0, "deviations", policy.deviations);
+    void operator()(const LogNormDensityScore& rule) const {
+        list(0, "means", rule.means);
+        list(0, "deviations", rule.deviations);
     }
     template <class Plain>
     void operator()(const Plain&) const {}
 };
 
 /// @return what metadata score_policy says
-inline std::string append_score_policy(const AnyScorePolicy& policy, std::vector<TensorToWrite>& tensors) {
-    std::vector<Description> descriptions{Description().with("type", score_policy_names[policy.index()])};
-    std::visit(ScorePolicyWriter{descriptions, tensors}, policy);
+inline std::string append_score_rule(const AnyScoreRule& rule, std::vector<TensorToWrite>& tensors) {
+    std::vector<Description> descriptions{Description().with("type", score_rule_names[rule.index()])};
+    std::visit(ScoreRuleWriter{descriptions, tensors}, rule);
     return to_json(descriptions);
 }
 
-/// What a policy keeps, from the file. @throws FileError, or ValueError for a description that is none
-struct ScorePolicyReader {
+/// What a rule keeps, from the file. @throws FileError, or ValueError for a description that is none
+struct ScoreRuleReader {
     const Safetensors& file;
     const std::vector<Description>& descriptions; // the type, then the terms
     std::set<std::string>& names_read;
@@ -157,13 +157,13 @@ struct ScorePolicyReader {
             if (term.size() != 2) throw ValueError("has unknown keys: " + term.to_json());
         }
     }
-    void operator()(ConformalSum& policy) const {
-        (*this)(policy.sum);
-        for (std::size_t t = 0; t < policy.sum.terms.size(); ++t) policy.normal.push_back(list(t, "normal"));
+    void operator()(ConformalSum& rule) const {
+        (*this)(rule.sum);
+        for (std::size_t t = 0; t < rule.sum.terms.size(); ++t) rule.normal.push_back(list(t, "normal"));
     }
-    void operator()(LogNormDensityScore& policy) const {
+    void operator()(LogNormDensityScore& rule) const {
         no_terms();
-        policy = {list(0, "means"), list(0, "deviations")};
+        rule = {list(0, "means"), list(0, "deviations")};
     }
     template <class Plain>
     void operator()(Plain&) const {
@@ -172,16 +172,16 @@ struct ScorePolicyReader {
 };
 
 /// @param descriptions metadata score_policy  @throws FileError, or ValueError for a description that is none
-inline AnyScorePolicy read_score_policy(const Safetensors& file, const std::vector<Description>& descriptions,
-                                        std::set<std::string>& names_read) {
+inline AnyScoreRule read_score_rule(const Safetensors& file, const std::vector<Description>& descriptions,
+                                    std::set<std::string>& names_read) {
     if (descriptions.empty()) throw ValueError("must have a type");
-    const std::size_t type = parse_name(descriptions[0], "type", score_policy_names);
+    const std::size_t type = parse_name(descriptions[0], "type", score_rule_names);
     if (descriptions[0].size() != 1) throw ValueError("has unknown keys: " + descriptions[0].to_json());
-    AnyScorePolicy policy;
-    [&]<std::size_t... I>(std::index_sequence<I...>) { ((I == type ? void(policy.emplace<I>()) : void()), ...); }
-    (std::make_index_sequence<score_policy_names.size()>{});
-    std::visit(ScorePolicyReader{file, descriptions, names_read}, policy);
-    return policy;
+    AnyScoreRule rule;
+    [&]<std::size_t... I>(std::index_sequence<I...>) { ((I == type ? void(rule.emplace<I>()) : void()), ...); }
+    (std::make_index_sequence<score_rule_names.size()>{});
+    std::visit(ScoreRuleReader{file, descriptions, names_read}, rule);
+    return rule;
 }
 
 } // namespace io::detail

@@ -16,20 +16,20 @@
 #include <variant>
 #include <vector>
 
-// What turns a sample's statistics into one number, higher = more anomalous. A policy of your own is any
+// What turns a sample's statistics into one number, higher = more anomalous. A rule of your own is any
 // double(const SampleStatistics&), for one sample (Scorer::statistics) or for many (scores_by). Some are fitted on the
 // Scores of normal samples that training has not seen (the validation images); no anomaly is ever looked at.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-template <class P>
-concept ScorePolicy = std::is_invocable_r_v<double, const P&, const SampleStatistics&>;
+template <class Rule>
+concept ScoreRule = std::is_invocable_r_v<double, const Rule&, const SampleStatistics&>;
 
-/// The policy's score of every sample.
-template <ScorePolicy P>
-std::vector<double> scores_by(const P& policy, const Scores& scores) {
+/// The rule's score of every sample.
+template <ScoreRule Rule>
+std::vector<double> scores_by(const Rule& rule, const Scores& scores) {
     std::vector<double> values(scores.samples());
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = policy(scores[i]);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = rule(scores[i]);
     return values;
 }
 
@@ -249,21 +249,20 @@ struct LogNormDensityScore {
 };
 
 namespace detail {
-using ScorePolicyVariant =
-    std::variant<GradConScore, ReconstructionScore, GradientScore, LatentScore, CodeDistanceScore,
-                 FinishedAlignmentScore, LogNormDensityScore, StandardizedSum, ConformalSum>;
+using ScoreRuleVariant = std::variant<GradConScore, ReconstructionScore, GradientScore, LatentScore, CodeDistanceScore,
+                                      FinishedAlignmentScore, LogNormDensityScore, StandardizedSum, ConformalSum>;
 }
 
-/// Any of the policies above, chosen when running: a std::variant of them that is a policy itself.
-struct AnyScorePolicy : detail::ScorePolicyVariant {
-    using detail::ScorePolicyVariant::variant;
+/// Any of the rules above, chosen when running: a std::variant of them that is a rule itself.
+struct AnyScoreRule : detail::ScoreRuleVariant {
+    using detail::ScoreRuleVariant::variant;
 
     double operator()(const SampleStatistics& s) const {
-        return std::visit([&](const auto& policy) { return policy(s); }, *this);
+        return std::visit([&](const auto& rule) { return rule(s); }, *this);
     }
 };
 /// Their names, in that order.
-inline constexpr std::array<const char*, std::variant_size_v<detail::ScorePolicyVariant>> score_policy_names{
+inline constexpr std::array<const char*, std::variant_size_v<detail::ScoreRuleVariant>> score_rule_names{
     "gradcon",          "reconstruction",   "gradient",     "latent", "code_distance", "finished_alignment",
     "log_norm_density", "standardized_sum", "conformal_sum"};
 /// The names of the statistics, in the order of Statistic.

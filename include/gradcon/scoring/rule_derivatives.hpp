@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gradcon/core/error.hpp"
-#include "gradcon/scoring/score_policies.hpp"
+#include "gradcon/scoring/score_rules.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-// How a score changes with each of the statistics that it is made of. A policy of your own takes part with an
+// How a score changes with each of the statistics that it is made of. A rule of your own takes part with an
 // add_derivative in its own namespace.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
@@ -71,8 +71,8 @@ inline void check_fitted(std::size_t fitted, std::span<const double> slopes) {
 }
 } // namespace detail
 
-/// d += the derivatives of `policy` at `s`.
-/// @throws ValueError when the policy has none, needs a profile that is not there, or was fitted for another network
+/// d += the derivatives of `rule` at `s`.
+/// @throws ValueError when the rule has none, needs a profile that is not there, or was fitted for another network
 inline void add_derivative(const ReconstructionScore&, const SampleStatistics&, ScoreDerivative& d) {
     d[Statistic::reconstruction_error][0] += 1;
 }
@@ -91,33 +91,33 @@ inline void add_derivative(const FinishedAlignmentScore&, const SampleStatistics
 }
 
 /// scale / n * sum (value - mean) / deviation, where value is -v of a cosine v and log v of the others.
-inline void add_derivative(const StandardizedStatistic& policy, const SampleStatistics& s, ScoreDerivative& d) {
-    const Statistic statistic = policy.statistic();
+inline void add_derivative(const StandardizedStatistic& rule, const SampleStatistics& s, ScoreDerivative& d) {
+    const Statistic statistic = rule.statistic();
     const std::span<double> slopes = d[statistic];
-    detail::check_fitted(policy.means().size(), slopes);
+    detail::check_fitted(rule.means().size(), slopes);
     const auto values = values_of(statistic, s);
     for (std::size_t k = 0; k < slopes.size(); ++k) {
-        const double deviation = policy.deviations()[k];
+        const double deviation = rule.deviations()[k];
         const bool is_cosine = statistic == Statistic::cosine || statistic == Statistic::mean_cosine;
         if (deviation > 0)
-            slopes[k] += policy.scale() / static_cast<double>(slopes.size()) / deviation *
+            slopes[k] += rule.scale() / static_cast<double>(slopes.size()) / deviation *
                          (is_cosine ? -1 : detail::log_slope(values[k]));
     }
 }
-inline void add_derivative(const StandardizedSum& policy, const SampleStatistics& s, ScoreDerivative& d) {
-    for (const auto& term : policy.terms) add_derivative(term, s, d);
+inline void add_derivative(const StandardizedSum& rule, const SampleStatistics& s, ScoreDerivative& d) {
+    for (const auto& term : rule.terms) add_derivative(term, s, d);
 }
 
 /// sum z^2 / 2 with z = (log norm - mean) / deviation.
-inline void add_derivative(const LogNormDensityScore& policy, const SampleStatistics& s, ScoreDerivative& d) {
+inline void add_derivative(const LogNormDensityScore& rule, const SampleStatistics& s, ScoreDerivative& d) {
     const std::span<double> slopes = d[Statistic::gradient_norm];
-    detail::check_fitted(policy.means.size(), slopes);
-    detail::check_fitted(policy.deviations.size(), slopes);
+    detail::check_fitted(rule.means.size(), slopes);
+    detail::check_fitted(rule.deviations.size(), slopes);
     for (std::size_t k = 0; k < slopes.size(); ++k) {
-        const double norm = s.gradient_norm[k], deviation = policy.deviations[k];
+        const double norm = s.gradient_norm[k], deviation = rule.deviations[k];
         if (deviation > 0)
             slopes[k] +=
-                (std::log(std::max(norm, 1e-300)) - policy.means[k]) / deviation / deviation * detail::log_slope(norm);
+                (std::log(std::max(norm, 1e-300)) - rule.means[k]) / deviation / deviation * detail::log_slope(norm);
     }
 }
 
@@ -125,15 +125,14 @@ inline void add_derivative(const ConformalSum&, const SampleStatistics&, ScoreDe
     throw ValueError("a ConformalSum counts normal samples, a step function that has no derivative: take its member "
                      "`sum`, a StandardizedSum");
 }
-inline void add_derivative(const AnyScorePolicy& policy, const SampleStatistics& s, ScoreDerivative& d) {
-    std::visit([&](const auto& chosen) { add_derivative(chosen, s, d); }, policy);
+inline void add_derivative(const AnyScoreRule& rule, const SampleStatistics& s, ScoreDerivative& d) {
+    std::visit([&](const auto& chosen) { add_derivative(chosen, s, d); }, rule);
 }
 
-/// A score policy whose derivative is known.
+/// A score rule whose derivative is known.
 template <class P>
-concept DifferentiableScore = ScorePolicy<P> &&
-    requires(const P& policy, const SampleStatistics& s, ScoreDerivative& d) {
-    add_derivative(policy, s, d);
+concept DifferentiableScore = ScoreRule<P> && requires(const P& rule, const SampleStatistics& s, ScoreDerivative& d) {
+    add_derivative(rule, s, d);
 };
 
 } // namespace GRADCON_INSTRUCTION_SET

@@ -159,11 +159,11 @@ concept GivesSamples = requires(S&& scores) {
     std::forward<S>(scores)[0];
 };
 static_assert(GivesSamples<const Scores&> && !GivesSamples<Scores> && !GivesSamples<const Scores>);
-static_assert(ScorePolicy<AnyScorePolicy>);
+static_assert(ScoreRule<AnyScoreRule>);
 
 } // namespace
 
-TEST_SUITE("score policies") {
+TEST_SUITE("score rules") {
     TEST_CASE("a profile's statistics equal their definitions: decoder or all watched, an autoencoder or a VAE") {
         const auto cae = small_detector<double>();
         check_profile(cae.model, cae.params, cae.policy, cae.images);
@@ -225,7 +225,7 @@ TEST_SUITE("score policies") {
         CHECK(throws_naming<ValueError>([&] { score({.code_distance = std::span(room).first(21)}); },
                                         {"code_distance", "with codes"}));
 
-        // A policy of a deeper network: of the same type, being a chain's.
+        // A rule of a deeper network: of the same type, being a chain's.
         const auto deep = models::cae({.height = 9, .width = 12, .channels = 2, .widths = {4, 5, 6}});
         const GradCon other{deep.init<float>(t.rng).decoder, {}};
         CHECK_THROWS_AS(fit_profile(t.model, t.params, other, t.images, t.serial), ShapeError);
@@ -294,7 +294,7 @@ TEST_SUITE("score policies") {
               std::vector<double>(10));
     }
 
-    TEST_CASE("one image's statistics are those of the batch, of scalars and of bytes, for any policy") {
+    TEST_CASE("one image's statistics are those of the batch, of scalars and of bytes, for any rule") {
         auto t = small_detector();
         std::vector<std::uint8_t> bytes(t.images.size());
         for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -332,13 +332,12 @@ TEST_SUITE("score policies") {
 
         const Scores all = score_each(scorer, t.images, t.serial);
         auto workspace = scorer.workspace();
-        const AnyScorePolicy policies[]{GradConScore{}, FinishedAlignmentScore{}, recommended_score(all),
-                                        ConformalSum::fit(terms, all)};
-        for (const auto& policy : policies)
-            CHECK(policy(scorer.statistics(pixels, 7, workspace)) == scores_by(policy, all)[7]);
+        const AnyScoreRule rules[]{GradConScore{}, FinishedAlignmentScore{}, recommended_score(all),
+                                   ConformalSum::fit(terms, all)};
+        for (const auto& rule : rules) CHECK(rule(scorer.statistics(pixels, 7, workspace)) == scores_by(rule, all)[7]);
     }
 
-    TEST_CASE("plain policies read one statistic") {
+    TEST_CASE("plain rules read one statistic") {
         Rng rng(2);
         const Scores s = random_scores(5, rng);
         CHECK(scores_by(GradConScore{}, s) == s.score);
@@ -391,11 +390,11 @@ TEST_SUITE("score policies") {
         Scores s = random_scores(9, rng);
         s.reconstruction_error = {1, 2, 2, 3, 4, 5, 6, 7, 8};
         const Statistic one[]{Statistic::reconstruction_error};
-        const auto policy = ConformalSum::fit(one, s);
+        const auto rule = ConformalSum::fit(one, s);
         const auto p = [&](double error) {
             Scores t = s;
             t.reconstruction_error[0] = error;
-            return std::exp(-policy(t[0]));
+            return std::exp(-rule(t[0]));
         };
         CHECK(p(2) == doctest::Approx(9.0 / 10));
         CHECK(p(2.5) == doctest::Approx(7.0 / 10));
@@ -411,7 +410,7 @@ TEST_SUITE("score policies") {
     TEST_CASE("the log-norm density is that of independent normal distributions") {
         Rng rng(6);
         const Scores s = random_scores(40, rng);
-        const auto policy = LogNormDensityScore::fit(s);
+        const auto rule = LogNormDensityScore::fit(s);
         double expected = 0;
         for (std::size_t k = 0; k < 2; ++k) {
             std::vector<double> logs;
@@ -421,37 +420,37 @@ TEST_SUITE("score policies") {
             expected -= std::log(std::exp(-std::pow(logs[5] - mean_of(logs), 2) / (2 * variance)) /
                                  std::sqrt(2 * std::numbers::pi * variance));
         }
-        CHECK(policy(s[5]) == doctest::Approx(expected).epsilon(1e-10));
+        CHECK(rule(s[5]) == doctest::Approx(expected).epsilon(1e-10));
         CHECK(is_nan(LogNormDensityScore{{0, 0, 0}, {1, 1, 1}}(s[5])));
         CHECK(is_nan(LogNormDensityScore{{0}, {1}}(s[5])));
         CHECK(is_nan(LogNormDensityScore{{0, 0}, {1}}(s[5])));
     }
 
-    TEST_CASE("a model file keeps the profile and any policy: the same scores, bit for bit") {
+    TEST_CASE("a model file keeps the profile and any rule: the same scores, bit for bit") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
         auto t = small_detector();
         const auto profile = fit_profile(t.model, t.params, t.policy, t.images, t.serial);
         const Scores normal = score_each(Scorer{t.model, t.params, t.policy, profile}, t.images, t.serial);
-        const std::vector<AnyScorePolicy> policies{GradConScore{},
-                                                   CodeDistanceScore{},
-                                                   FinishedAlignmentScore{},
-                                                   StandardizedSum::fit(terms, normal),
-                                                   ConformalSum::fit(terms, normal),
-                                                   LogNormDensityScore::fit(normal)};
-        for (const auto& policy : policies) {
-            io::save_model(path, t.model, t.params, t.policy, profile, policy);
+        const std::vector<AnyScoreRule> rules{GradConScore{},
+                                              CodeDistanceScore{},
+                                              FinishedAlignmentScore{},
+                                              StandardizedSum::fit(terms, normal),
+                                              ConformalSum::fit(terms, normal),
+                                              LogNormDensityScore::fit(normal)};
+        for (const auto& rule : rules) {
+            io::save_model(path, t.model, t.params, t.policy, profile, rule);
             const auto loaded = io::load_model<float>(path);
-            CHECK(loaded.score_policy.index() == policy.index());
+            CHECK(loaded.score_rule.index() == rule.index());
             const Scorer scorer{loaded.model, loaded.params, loaded.policy, loaded.profile};
-            CHECK(scores_by(loaded.score_policy, score_each(scorer, t.images, t.serial)) == scores_by(policy, normal));
+            CHECK(scores_by(loaded.score_rule, score_each(scorer, t.images, t.serial)) == scores_by(rule, normal));
             auto other = small_detector();
             io::load_model(path, other.model, other.params, other.policy); // into a model without either
             GradientProfile<float> its_profile;
-            AnyScorePolicy its_policy;
-            io::load_model(path, other.model, other.params, other.policy, its_profile, its_policy);
+            AnyScoreRule its_rule;
+            io::load_model(path, other.model, other.params, other.policy, its_profile, its_rule);
             const Scorer same{other.model, other.params, other.policy, its_profile};
-            CHECK(scores_by(its_policy, score_each(same, t.images, t.serial)) == scores_by(policy, normal));
+            CHECK(scores_by(its_rule, score_each(same, t.images, t.serial)) == scores_by(rule, normal));
         }
         const auto codeless = fit_profile(t.model, t.params, t.policy, t.images, t.serial, {.largest_code = 1});
         io::save_model(path, t.model, t.params, t.policy, codeless, FinishedAlignmentScore{});
@@ -460,15 +459,15 @@ TEST_SUITE("score policies") {
         CHECK(loaded.profile.weight == codeless.weight);
         CHECK(!loaded.profile.has_codes());
         auto profile_before = profile;
-        AnyScorePolicy policy_before = GradientScore{};
+        AnyScoreRule rule_before = GradientScore{};
         io::save_model(path, t.model, t.params, t.policy); // of neither
-        io::load_model(path, t.model, t.params, t.policy, profile_before, policy_before);
+        io::load_model(path, t.model, t.params, t.policy, profile_before, rule_before);
         CHECK(profile_before.mean.empty());
         CHECK(!profile_before.has_codes());
-        CHECK(policy_before.index() == 0);
+        CHECK(rule_before.index() == 0);
     }
 
-    TEST_CASE("a profile or a score policy that does not fit is neither saved nor loaded") {
+    TEST_CASE("a profile or a score rule that does not fit is neither saved nor loaded") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
         auto t = small_detector();
@@ -477,9 +476,9 @@ TEST_SUITE("score policies") {
         const Scores normal = score_each(Scorer{t.model, t.params, t.policy, profile}, t.images, t.serial);
         io::save_model(path, t.model, t.params, t.policy, profile, LogNormDensityScore::fit(normal));
         const auto before = io::read_file(path);
-        const auto not_saved = [&](const GradientProfile<float>& other, const AnyScorePolicy& policy,
+        const auto not_saved = [&](const GradientProfile<float>& other, const AnyScoreRule& rule,
                                    std::initializer_list<std::string_view> words) {
-            return throws_naming<ValueError>([&] { io::save_model(path, t.model, t.params, t.policy, other, policy); },
+            return throws_naming<ValueError>([&] { io::save_model(path, t.model, t.params, t.policy, other, rule); },
                                              words);
         };
         for (const auto member : {&GradientProfile<float>::mean, &GradientProfile<float>::weight}) {
