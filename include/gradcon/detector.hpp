@@ -5,4 +5,5 @@
 
 #include "gradcon/detector/detector.hpp"
 #include "gradcon/detector/explainer.hpp"
+#include "gradcon/detector/learn.hpp"
 #include "gradcon/io/detector_file.hpp"
