@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <ranges>
 #include <string>
@@ -23,6 +24,9 @@
 // The main job: normal samples in, a detector out.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
+
+/// The false-alarm rate of a calibration that nobody gave another.
+inline constexpr double default_false_alarm_rate = 0.01;
 
 /// How to learn. The defaults are those of the gradcon command.
 struct LearnOptions {
@@ -43,9 +47,9 @@ struct LearnOptions {
     std::map<std::string, std::string> notes{}; // kept with the model, for people
 };
 
-/// The widths of the encoder's layers that `learn` takes for samples of this shape. Pictures: the paper's 32, 32, 64, 64
-/// channels, as many layers as the picture has room for. Tables: twice the numbers of a sample (16 to 256), then half of
-/// them.
+/// The widths of the encoder's layers that `learn` takes for samples of this shape. Pictures: the paper's 32, 32, 64,
+/// 64 channels, as many layers as the picture has room for. Tables: twice the numbers of a sample (16 to 256), then
+/// half of them.
 /// @param shape 1 x height x width x channels
 /// @param first width of the first layers, 0: as above
 /// @param depth number of layers, 0: as above
@@ -106,7 +110,7 @@ class Learning {
     Learning(TrainingSet<T> set, const LearnOptions& options)
         : set_(std::move(set)), options_(options), rate_(usable_rate()),
           model_(network_for(set_.shape(), options_.widths)), training_(begin()) {
-        if (options_.executor == nullptr) own_threads_.emplace();
+        if (options_.executor == nullptr) own_threads_ = std::make_unique<ThreadPool>();
     }
 
     const Model& model() const { return model_; }
@@ -155,7 +159,7 @@ class Learning {
 
     double usable_rate() const {
         const std::size_t samples = set_.calibration.shape()[0];
-        const double wanted = options_.false_alarm_rate.value_or(0.01);
+        const double wanted = options_.false_alarm_rate.value_or(default_false_alarm_rate);
         const std::size_t needed = samples_needed(wanted);
         if (samples >= needed) return wanted;
         if (options_.false_alarm_rate)
@@ -191,7 +195,7 @@ class Learning {
     double rate_;
     Model model_;
     Training training_;
-    std::optional<ThreadPool> own_threads_;
+    std::unique_ptr<ThreadPool> own_threads_;
 };
 
 /// Learns a detector from samples that are split already.

@@ -53,7 +53,7 @@ inline constexpr std::size_t fewest_samples = 20;
 namespace detail {
 inline void check_sample_count(std::size_t samples) {
     if (samples < fewest_samples)
-        throw ValueError(message("learning needs ", fewest_samples, " normal samples or more; there are ", samples));
+        throw ValueError(message("training needs ", fewest_samples, " normal samples or more; there are ", samples));
 }
 
 /// @param write writes sample i to a pointer
