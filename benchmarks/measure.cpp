@@ -98,7 +98,7 @@ double train(std::size_t thread_count, const gradcon::GradConOptions& options = 
 double cost(const gradcon::models::CaeOptions& options, double seconds) {
     const auto model = gradcon::models::cae(options);
     gradcon::Rng rng(1);
-    const auto params = model.init<float>(rng);
+    const auto params = model.init(rng);
     gradcon::GradCon policy{params.decoder, {}};
     policy.update(params.decoder);
     const gradcon::Scorer scorer{model, params, policy};

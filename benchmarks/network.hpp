@@ -13,7 +13,7 @@ struct Network {
 
     Model model = gradcon::models::paper_cae(1);
     gradcon::Rng rng{1};
-    Model::Params<float> params = model.init<float>(rng);
+    Model::Params<float> params = model.init(rng);
     gradcon::GradCon<decltype(params.decoder)> policy;
     gradcon::Adam<Model::Params<float>> adam{params, {}};
     gradcon::Tensor<float, 4> images = gradcon::Tensor<float, 4>(std::array<std::size_t, 4>{image_count, 28, 28, 1});
@@ -23,8 +23,8 @@ struct Network {
         gradcon::TrainingWorkspace<Model, float> workspace(params);
         gradcon::SerialExecutor serial;
         for (int step = 0; step < 20; ++step)
-            gradcon::train_step<Model, float>(model, params, policy, adam, gradcon::Batch<float>(images).slice(0, 16),
-                                              workspace, serial);
+            gradcon::train_step(model, params, policy, adam, gradcon::Batch<float>(images).slice(0, 16), workspace,
+                                serial);
     }
 };
 

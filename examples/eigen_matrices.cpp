@@ -13,7 +13,7 @@ namespace {
 gradcon::Detector<float> untrained(const gradcon::Autoencoder<gradcon::Chain, gradcon::Chain>& model,
                                    const gradcon::Input& input) {
     gradcon::Rng rng(1);
-    const auto params = model.init<float>(rng);
+    const auto params = model.init(rng);
     gradcon::TrainedModel<float> trained{model, params, gradcon::GradCon{params.decoder, {}}};
     trained.policy.update(params.decoder);
     trained.input = input;

@@ -10,7 +10,7 @@ int main() {
     gradcon::Tensor<float, 4> images(std::array<std::size_t, 4>{96, 20, 30, 3}); // N x height x width x channels
     for (float& pixel : images) pixel = static_cast<float>(gradcon::uniform(rng, 0.4, 0.6));
     const auto model = gradcon::models::cae({.height = 20, .width = 30, .channels = 3, .widths = {8, 16}});
-    auto params = model.init<float>(rng);
+    auto params = model.init(rng);
     gradcon::GradCon policy{params.decoder, {}};
     gradcon::Adam adam{params, {}};
     gradcon::fit(model, params, policy, adam, images, rng, {.epochs = 2, .batch_size = 32});

@@ -65,7 +65,7 @@ gradcon::Detector<float> learn(const std::vector<cv::Mat>& frames) {
     const auto model = gradcon::models::cae({.height = height, .width = width, .channels = 3, .widths = {16, 32, 32}});
     gradcon::Rng rng(1);
     gradcon::ThreadPool threads;
-    auto params = model.init<float>(rng);
+    auto params = model.init(rng);
     gradcon::scale_to_he(params);
     gradcon::GradCon policy{params.decoder, {}};
     gradcon::Adam adam{params, {}};

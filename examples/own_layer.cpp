@@ -92,7 +92,7 @@ int main() {
         gradcon::Sequential{gradcon::ConvTranspose2d{8, 1, {.kernel_size = 4, .stride = 2, .padding = 1}},
                             gradcon::Sigmoid{}}};
     gradcon::Rng rng(0);
-    auto params = model.init<float>(rng);
+    auto params = model.init(rng);
     gradcon::GradCon policy{params.decoder, {}};
     gradcon::Adam adam{params, {}};
     gradcon::Tensor<float, 4> images(std::array<std::size_t, 4>{64, 12, 12, 1});

@@ -99,7 +99,7 @@ gradcon::Detector<float> make_detector() {
     const gradcon::ImageInput input{.height = 24, .width = 32, .order = gradcon::PixelOrder::gray};
     const auto model = gradcon::models::cae({.height = 24, .width = 32, .channels = 1, .widths = {8, 16}});
     gradcon::Rng rng(3);
-    const auto params = model.init<float>(rng);
+    const auto params = model.init(rng);
     gradcon::TrainedModel<float> trained{model, params, gradcon::GradCon{params.decoder, {}}};
     trained.policy.update(params.decoder);
     trained.input = input;

@@ -51,7 +51,7 @@ void run(const std::filesystem::path& file) {
 
     // Train.
     const auto model = gradcon::models::cae({.height = height, .width = width, .channels = 1, .widths = {8, 16}});
-    auto params = model.init<float>(rng);
+    auto params = model.init(rng);
     gradcon::GradCon policy{params.decoder, {.alpha = 0.03, .beta = 0.12}};
     gradcon::Adam adam{params, {.learning_rate = 3e-3}};
     gradcon::ThreadPool threads;

@@ -126,8 +126,7 @@ TEST_SUITE("allocations") {
         using Model = decltype(d.model);
         auto expected = small_detector();
         const auto step = [](auto& detector, auto& adam, auto& workspace, Executor& executor) {
-            train_step<Model, float>(detector.model, detector.params, detector.policy, adam, detector.images, workspace,
-                                     executor);
+            train_step(detector.model, detector.params, detector.policy, adam, detector.images, workspace, executor);
         };
         Adam adam{d.params, {}}, adam_expected{expected.params, {}};
         TrainingWorkspace<Model, float> fresh(d.params), workspace(d.params);

@@ -5,7 +5,7 @@
 int main() {
     gradcon::Rng rng(0);
     const auto model = gradcon::models::cae({.height = 8, .width = 8, .widths = {4}});
-    const auto params = model.init<float>(rng);
+    const auto params = model.init(rng);
     const gradcon::GradCon policy{params.decoder, {}};
     gradcon::SerialExecutor serial;
     const gradcon::Tensor<float, 4> images(std::array<std::size_t, 4>{2, 8, 8, 1}, 0.5F);

@@ -58,7 +58,7 @@ Images Study::reconstruct(const Experiment& e, const Images& images) {
 Cost Study::measure(bool variational, std::size_t channels) {
     gradcon::Rng rng(0);
     const Model model = make_model(variational, channels);
-    const auto params = model.init<float>(rng);
+    const auto params = model.init(rng);
     const gradcon::Scorer scorer{model, params, gradcon::GradCon{params.decoder, {.alpha = 0.03, .beta = 0.12}}};
     const auto random_images = [&](std::size_t count) {
         Images images;

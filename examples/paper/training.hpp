@@ -48,7 +48,7 @@ inline Trained train(const Experiment& e, const Data& data, const std::filesyste
     const Model model = make_model(e.variational, data.train.shape()[3]);
     gradcon::Rng rng(e.seed);
     const auto begin = [&](bool larger) {
-        auto params = model.init<float>(rng);
+        auto params = model.init(rng);
         if (larger) gradcon::scale_to_he(params);
         const gradcon::GradCon policy{params.decoder, {.alpha = e.gradient_term ? 0.03 : 0.0, .beta = 0.12}};
         return gradcon::Training{params, policy, gradcon::Adam{params, {.learning_rate = 1e-3}}, rng};
@@ -72,10 +72,9 @@ inline Trained train(const Experiment& e, const Data& data, const std::filesyste
         std::ostringstream row;
         row << epoch.number << ',' << epoch.training.total << ',' << epoch.training.alignment << ','
             << epoch.validation.total << ',' << epoch.validation.alignment;
-        gradcon::evaluate<Model, float>(model, training.params, training.policy,
-                                        held_out.slice(0, std::min<std::size_t>(64, held_out.samples())), workspace,
-                                        executor);
-        for (const auto& a : training.policy.alignments(workspace.reconstruction_gradient.decoder))
+        gradcon::evaluate(model, training.params, training.policy,
+                          held_out.slice(0, std::min<std::size_t>(64, held_out.samples())), workspace, executor);
+        for (const auto& a : training.policy.alignments(workspace.reconstruction_gradient))
             row << ',' << a.cosine;
         if (epoch.number % 10 == 0 || epoch.number == epochs) {
             const gradcon::Scorer scorer{model, training.params, training.policy};

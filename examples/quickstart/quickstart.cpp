@@ -34,7 +34,7 @@ Results train_and_score(const Model& model, const Images& normal, const Images& 
     // snippet: train and score
     gradcon::Rng rng(options.seed);
     gradcon::ThreadPool threads(options.threads);
-    auto params = model.template init<float>(rng);
+    auto params = model.init(rng);
     gradcon::GradCon policy{params.decoder, {.alpha = 0.03, .beta = 0.12}};
     gradcon::Adam adam{params, {.learning_rate = 1e-3}};
     const auto training =

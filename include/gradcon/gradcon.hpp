@@ -5,7 +5,7 @@
 //
 //     auto model = gradcon::models::paper_cae(1);                       // a value: layers and their sizes
 //     gradcon::Rng rng(0);
-//     auto params = model.init<float>(rng);                             // a tree of tensors
+//     auto params = model.init(rng);                             // a tree of tensors
 //     gradcon::GradCon policy{params.decoder, {.alpha = 0.03, .beta = 0.12}};   // watches its convolution weights
 //     gradcon::Adam adam{params, {.learning_rate = 1e-3}};
 //     gradcon::fit(model, params, policy, adam, images, rng, {.epochs = 100, .validation = held_out});

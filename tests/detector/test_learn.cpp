@@ -90,7 +90,7 @@ TEST_SUITE("learn") {
         };
         const auto normal = part(split.training), held_out = part(split.validation), last = part(split.calibration);
         const auto model = models::cae({.height = height, .width = width, .widths = {4, 4}});
-        auto params = model.template init<float>(rng);
+        auto params = model.init(rng);
         scale_to_he(params);
         GradCon policy{params.decoder, {}};
         Adam adam{params, {.learning_rate = 5e-3}};

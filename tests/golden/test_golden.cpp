@@ -109,7 +109,7 @@ Worst replay(const io::Safetensors& file, const Model& model) {
         const std::size_t first = step % batches * x_shape[1], size = static_cast<std::size_t>(sizes[step]);
         const Batch<T> noise = codes > 0 ? Batch<T>(eps.data() + first * codes, {size, 1, 1, codes}) : Batch<T>{};
         const Losses losses =
-            train_step<Model, T>(model, params, policy, adam, Batch<T>(x).slice(first, size), workspace, serial, noise);
+            train_step(model, params, policy, adam, Batch<T>(x).slice(first, size), workspace, serial, noise);
         worst.loss = std::max(
             {worst.loss, relative(losses.reconstruction, recon_loss[step]), relative(losses.total, total_loss[step])});
         if (codes > 0) worst.loss = std::max(worst.loss, relative(losses.latent, latent_loss[step]));

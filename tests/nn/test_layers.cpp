@@ -196,8 +196,8 @@ TEST_SUITE("layers") {
         check_passes(sequential, {2, 6, 5, 2});
         check_passes(chain, {2, 6, 5, 2});
         Rng rng(3), same(3);
-        const auto p = sequential.init<float>(rng);
-        const auto q = chain.init<float>(same);
+        const auto p = sequential.init(rng);
+        const auto q = chain.init(same);
         const auto x = random_images<float>({2, 6, 5, 2}, rng);
         Sequential<Conv2d, Tanh, ConvTranspose2d, Sigmoid>::Packed<float> packed;
         Chain::Packed<float> packed_chain;
@@ -376,9 +376,9 @@ TEST_SUITE("layers") {
 
     TEST_CASE("the paper's network: parameter counts, shapes, PyTorch's initial range") {
         Rng rng(0);
-        const auto grey = models::paper_cae(1).init<float>(rng);
+        const auto grey = models::paper_cae(1).init(rng);
         CHECK(parameter_count(grey) == 230'721);
-        CHECK(parameter_count(models::paper_cae(3).init<float>(rng)) == 232'771);
+        CHECK(parameter_count(models::paper_cae(3).init(rng)) == 232'771);
         std::set<std::string> names;
         for_each_named_tensor([&](const std::string& name, const auto&) { names.insert(name); }, grey);
         CHECK(names.size() == 16);
@@ -423,7 +423,7 @@ TEST_SUITE("layers") {
     TEST_CASE("He's initialisation has weights sqrt(6) times PyTorch's, and its biases") {
         const auto model = models::paper_cae(1);
         Rng rng(3);
-        const auto params = model.init<float>(rng);
+        const auto params = model.init(rng);
         auto larger = params;
         scale_to_he(larger);
         for_each_tensor(

@@ -380,20 +380,5 @@ TEST_SUITE("attribution") {
             {"0"}));
         CHECK_THROWS_AS(attribution.attribute(Batch<float>(d.images.data(), {1, 6, 36, 1}), 0, GradConScore{}, w, out),
                         ShapeError);
-
-        using Params = std::remove_const_t<decltype(d.params)>;
-        const GradCon<Params> all{d.params, {}};
-        CHECK(throws_naming<ValueError>(
-            [&] {
-                Attribution{Scorer{d.model, d.params, all}};
-            },
-            {"watches the encoder", "params.decoder"}));
-        const GradCon<Params> decoder_of_all{
-            d.params, {}, [](const TensorInfo& t) { return t.name.starts_with("decoder") && t.rank == 4; }};
-        const Attribution same{Scorer{d.model, d.params, decoder_of_all}};
-        std::vector<float> of_error(216);
-        same.attribute(images, 1, GradConScore{}, w, out);
-        same.attribute(images, 1, ReconstructionScore{}, w, of_error);
-        CHECK(relative_error(out, of_error) < 1e-5);
     }
 }

@@ -80,9 +80,7 @@ void check_profile(const Model& model, const Params& params, const Policy& polic
     const std::size_t n = images.shape()[0];
     std::vector<Passes> passes;
     for (std::size_t i = 0; i < n; ++i) passes.emplace_back(model, params, Batch<double>(images).slice(i, 1));
-    const auto each = [&](std::size_t i, auto&& f) {
-        policy.for_each_monitored(watched<Policy>(passes[i].gradient), f);
-    };
+    const auto each = [&](std::size_t i, auto&& f) { policy.for_each_monitored(passes[i].gradient.decoder, f); };
     each(0, [&](std::size_t k, const auto& first) {
         std::vector<double> mean(first.size()), square(first.size());
         for (std::size_t i = 0; i < n; ++i)
@@ -164,7 +162,7 @@ static_assert(ScoreRule<AnyScoreRule>);
 } // namespace
 
 TEST_SUITE("score rules") {
-    TEST_CASE("a profile's statistics equal their definitions: decoder or all watched, an autoencoder or a VAE") {
+    TEST_CASE("a profile's statistics equal their definitions: an autoencoder and a VAE") {
         const auto cae = small_detector<double>();
         check_profile(cae.model, cae.params, cae.policy, cae.images);
         const auto many =
@@ -174,18 +172,17 @@ TEST_SUITE("score rules") {
         const Model vae = small_vae();
         const Params params = vae.init<double>(rng);
         const auto images = random_images<double>({7, 9, 12, 2}, rng); // fewer than the parts of a profile
-        GradCon<Params> all{params, {}};
-        auto reference = params;
+        GradCon policy{params.decoder, {}};
+        auto reference = params.decoder;
         randomize(reference, rng);
-        all.update(reference);
-        check_profile(vae, params, all, images);
+        policy.update(reference);
+        check_profile(vae, params, policy, images);
 
         SerialExecutor serial;
-        const Scores scores = score_each(Scorer{vae, params, all}, images, serial);
+        const Scores scores = score_each(Scorer{vae, params, policy}, images, serial);
         TrainingWorkspace<Model, double> workspace(params);
         for (std::size_t i = 0; i < 7; ++i) {
-            const auto losses =
-                evaluate<Model, double>(vae, params, all, Batch<double>(images).slice(i, 1), workspace, serial);
+            const auto losses = evaluate(vae, params, policy, Batch<double>(images).slice(i, 1), workspace, serial);
             CHECK(scores.reconstruction_error[i] == doctest::Approx(losses.reconstruction).epsilon(1e-12));
             CHECK(scores.latent_divergence[i] == doctest::Approx(losses.latent * 9 * 12 * 2).epsilon(1e-12));
         }
@@ -227,7 +224,7 @@ TEST_SUITE("score rules") {
 
         // A rule of a deeper network: of the same type, being a chain's.
         const auto deep = models::cae({.height = 9, .width = 12, .channels = 2, .widths = {4, 5, 6}});
-        const GradCon other{deep.init<float>(t.rng).decoder, {}};
+        const GradCon other{deep.init(t.rng).decoder, {}};
         CHECK_THROWS_AS(fit_profile(t.model, t.params, other, t.images, t.serial), ShapeError);
     }
 
@@ -286,7 +283,7 @@ TEST_SUITE("score rules") {
         auto t = random_detector(model, {5, 2, 2, 1});
         fill(t.params, 0);
         fill(t.images, 1e-22); // squares of the bias's gradient are near 1e-45
-        const GradCon policy{t.params.decoder, {}, monitor::all_tensors};
+        const GradCon policy{t.params.decoder, {}, every_tensor};
         const auto profile = fit_profile(model, t.params, policy, t.images, t.serial);
         CHECK(profile.mean[1][0] != 0);
         CHECK(profile.weight[1][0] == 0);
@@ -499,7 +496,7 @@ TEST_SUITE("score rules") {
         CHECK(not_saved(wrong, {}, {"profile.code_whitening", "nan"}));
         for (const auto& widths : {std::vector<std::size_t>{4}, {3, 5}, {4, 5, 6}}) { // policies of other networks
             const auto other = models::cae({.height = 9, .width = 12, .channels = 2, .widths = widths});
-            const GradCon policy{other.init<float>(t.rng).decoder, {}};
+            const GradCon policy{other.init(t.rng).decoder, {}};
             CHECK_THROWS_AS(io::save_model(path, t.model, t.params, policy), ShapeError);
         }
         const auto sum = StandardizedSum::fit(terms, normal);

@@ -17,11 +17,11 @@ TEST_SUITE("score") {
         const double tolerance = 1e3 * double{std::numeric_limits<T>::epsilon()};
         for (std::size_t i = 0; i < 21; ++i) {
             const Losses losses =
-                evaluate<Model, T>(t.model, t.params, t.policy, Batch<T>(t.images).slice(i, 1), workspace, t.serial);
+                evaluate(t.model, t.params, t.policy, Batch<T>(t.images).slice(i, 1), workspace, t.serial);
             CHECK(scores.reconstruction_error[i] == doctest::Approx(losses.reconstruction).epsilon(tolerance));
             CHECK(std::abs(scores.gradient(i) - losses.alignment) < tolerance);
             CHECK(std::abs(scores.score[i] - (losses.reconstruction + 0.7 * losses.alignment)) < tolerance);
-            const auto alignments = t.policy.alignments(workspace.reconstruction_gradient.decoder);
+            const auto alignments = t.policy.alignments(workspace.reconstruction_gradient);
             for (std::size_t k = 0; k < scores.count; ++k) {
                 CHECK(std::abs(scores.cosine[i * scores.count + k] - alignments[k].cosine) < tolerance);
                 CHECK(scores.gradient_norm[i * scores.count + k] ==
@@ -96,7 +96,7 @@ TEST_SUITE("score") {
 
     TEST_CASE("a workspace that served another scorer gives the same bits, and keeps nothing of that scorer") {
         auto t = small_detector();
-        GradCon all{t.params.decoder, {}, monitor::all_tensors};
+        GradCon all{t.params.decoder, {}, every_tensor};
         all.update(t.params.decoder);
         const Scorer scorer{t.model, t.params, t.policy};
         auto workspace = scorer.workspace();
@@ -143,7 +143,7 @@ TEST_SUITE("score") {
         CHECK_THROWS_AS(score_each(scorer, other, t.serial), ShapeError);
         CHECK(throws_naming<ShapeError>([&] { score_each(scorer, odd, t.serial); }, {"1 x 9 x 11 x 2", "nearest"}));
         const auto narrow = models::cae({.height = 9, .width = 12, .channels = 2, .widths = {4, 3}});
-        const auto narrow_params = narrow.init<float>(t.rng);
+        const auto narrow_params = narrow.init(t.rng);
         CHECK(throws_naming<ShapeError>([&] { Scorer(narrow, narrow_params, t.policy); }, {"0.weight"}));
     }
 

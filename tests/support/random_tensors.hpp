@@ -34,6 +34,9 @@ void randomize(Tree& tree, gradcon::Rng& rng, double low = -1, double high = 1) 
         tree);
 }
 
+/// A selector that monitors every tensor.
+inline bool every_tensor(const gradcon::TensorInfo&) { return true; }
+
 /// |a - b| / |b|, in double.
 template <class A, class B>
 double relative_error(const A& a, const B& b) {

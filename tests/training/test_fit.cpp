@@ -21,7 +21,7 @@ struct Setting {
     Tensor<float, 4> images, held_out;
 
     explicit Setting(std::uint64_t seed = 5, std::size_t count = 37, double learning_rate = 3e-3)
-        : rng(seed), params(model.init<float>(rng)), policy(params.decoder, {}),
+        : rng(seed), params(model.init(rng)), policy(params.decoder, {}),
           adam(params, {.learning_rate = learning_rate}),
           images(random_images<float>({count, 9, 12, 2}, rng, 0.2, 0.4)),
           held_out(random_images<float>({11, 9, 12, 2}, rng, 0.2, 0.4)) {}
@@ -101,8 +101,8 @@ TEST_SUITE("fit") {
         TrainingWorkspace<Model, float> workspace(t.params);
         SerialExecutor serial;
         const auto part = [&](std::size_t first, std::size_t count) {
-            return evaluate<Model, float>(t.model, t.params, t.policy, Batch<float>(t.held_out).slice(first, count),
-                                          workspace, serial);
+            return evaluate(t.model, t.params, t.policy, Batch<float>(t.held_out).slice(first, count), workspace,
+                            serial);
         };
         const Losses a = part(0, 8), b = part(8, 3);
         CHECK(seen.total == doctest::Approx((8 * a.total + 3 * b.total) / 11).epsilon(1e-14));

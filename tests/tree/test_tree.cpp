@@ -46,7 +46,7 @@ TEST_SUITE("trees") {
         CHECK(throws_naming<ShapeError>([&] { static_cast<void>(dot(a, longer)); }, {"2", "3"}));
         CHECK(throws_naming<ShapeError>([&] { static_cast<void>(dot(a, more)); }, {"length", "1", "2"}));
         Rng rng(1);
-        const auto conv = Chain{{Conv2d{1, 1, {}}}}.init<float>(rng), linear = Chain{{Linear{3, 3}}}.init<float>(rng);
+        const auto conv = Chain{{Conv2d{1, 1, {}}}}.init(rng), linear = Chain{{Linear{3, 3}}}.init(rng);
         CHECK(throws_naming<ShapeError>([&] { static_cast<void>(dot(conv, linear)); }, {"kinds of layers"}));
     }
 

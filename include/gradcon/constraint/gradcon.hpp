@@ -22,28 +22,17 @@ struct TensorInfo {
     std::size_t highest_rank; // among all tensors of the tree
 };
 
-/// Selectors of monitored tensors; any callable bool(const TensorInfo&) is one.
+/// The default selector of monitored tensors; any callable bool(const TensorInfo&) is one.
 namespace monitor {
-/// The default: the tensors of the highest rank. In the paper's decoder these are the convolution weights, in an MLP
+/// The tensors of the highest rank. In the paper's decoder these are the convolution weights, in an MLP
 /// the Linear weights, among plain spans all.
 inline bool highest_rank(const TensorInfo& tensor) { return tensor.rank == tensor.highest_rank; }
-inline bool convolution_weights(const TensorInfo& tensor) { return tensor.rank == 4; }
-inline bool linear_weights(const TensorInfo& tensor) { return tensor.rank == 2; }
-inline bool all_tensors(const TensorInfo&) { return true; }
 } // namespace monitor
 
-/// Which gradient the reference averages: that of the total loss (the authors' code, the default), or that of the loss
-/// without the alignment term, as some ports of the method do. The latter is the reconstruction loss alone for the
-/// decoder, and has the latent's KL too where the encoder is watched.
-enum class ReferenceOf { total_loss, reconstruction_loss };
-
-/// alpha >= 0 weighs the alignment in training, beta >= 0 in the score; decay in [0, 1) is for Averaging::exponential.
+/// alpha >= 0 weighs the alignment in training, beta >= 0 in the score. The defaults are the paper's.
 struct GradConOptions {
     double alpha = 0.03;
     double beta = 0.12;
-    ReferenceOf reference_of = ReferenceOf::total_loss;
-    Averaging averaging = Averaging::running_mean;
-    double decay = 0.99;
 };
 
 /// The gradient constraint (Kwon et al., ECCV 2020, section 4): watches some tensors phi_i of a gradient tree, keeps a
@@ -65,9 +54,9 @@ class GradCon {
     template <std::predicate<const TensorInfo&> Selector>
     GradCon(const Tree& like, const GradConOptions& options, Selector&& selects) : options_(options) {
         const auto weight = [](double value) { return is_finite(value) && value >= 0; };
-        if (!weight(options.alpha) || !weight(options.beta) || !weight(options.decay) || options.decay >= 1)
-            throw ValueError(message("GradCon: alpha and beta are 0 or more, decay in [0, 1); given: ", options.alpha,
-                                     ", ", options.beta, ", ", options.decay));
+        if (!weight(options.alpha) || !weight(options.beta))
+            throw ValueError(
+                message("GradCon: alpha and beta are 0 or more; given: ", options.alpha, " and ", options.beta));
         std::size_t highest = 0, index = 0;
         for_each_tensor([&](const auto& tensor) { highest = std::max(highest, rank(tensor)); }, like);
         std::vector<std::size_t> sizes;
@@ -99,20 +88,15 @@ class GradCon {
         std::size_t index = 0, i = 0;
         for_each_tensor(
             [&](auto& tensor) {
-                if (i == count() || monitored_[i] != index++) return;
-                f(i++, tensor);
+                const bool monitored = i < count() && monitored_[i] == index;
+                ++index;
+                if (monitored) f(i++, tensor);
             },
             tree);
     }
 
     /// The alignment of each monitored tensor; all 0 before the first update.
-    std::vector<Alignment> alignments(const Tree& g) const {
-        const auto gradients = select<const Scalar>(g);
-        std::vector<Alignment> result(count());
-        for (std::size_t i = 0; i < count(); ++i)
-            result[i] = align(reference_.values(i), reference_.squared_norm(i), gradients[i]);
-        return result;
-    }
+    std::vector<Alignment> alignments(const Tree& g) const { return align_all(select<const Scalar>(g)); }
 
     /// L_grad, in [-1, 1]; 0 before the first update.
     double penalty(const Tree& g) const { return penalty(alignments(g)); }
@@ -128,24 +112,27 @@ class GradCon {
     double add_penalty_gradient(const Tree& g, Direction& u) const {
         const auto gradients = select<const Scalar>(g);
         const auto directions = select<Scalar>(u);
-        const auto found = alignments(g);
+        const auto found = align_all(gradients);
         for (std::size_t i = 0; i < count(); ++i)
             add_cosine_gradient(reference_.values(i), gradients[i], found[i], -1.0 / static_cast<double>(count()),
                                 directions[i]);
         return penalty(found);
     }
 
-    /// One more training step's gradient for the reference: the total loss's, unless options().reference_of says
-    /// otherwise.
-    void update(const Tree& g) {
-        const auto gradients = select<const Scalar>(g);
-        reference_.update(gradients, options_.averaging, options_.decay);
-    }
+    /// One more training step's gradient of the total loss J for the reference.
+    void update(const Tree& g) { reference_.update(select<const Scalar>(g)); }
 
     /// The anomaly score of one sample from its loss and the gradients of that loss.
     double score(double loss, const Tree& g) const { return loss + options_.beta * penalty(g); }
 
   private:
+    std::vector<Alignment> align_all(const std::vector<std::span<const Scalar>>& gradients) const {
+        std::vector<Alignment> result(count());
+        for (std::size_t i = 0; i < count(); ++i)
+            result[i] = align(reference_.values(i), reference_.squared_norm(i), gradients[i]);
+        return result;
+    }
+
     /// Views of the monitored tensors, of `Element` (Scalar or const Scalar).
     /// @throws ShapeError when the tree has not the form of the constructor's
     template <class Element, class Any>

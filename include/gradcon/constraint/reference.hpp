@@ -12,12 +12,8 @@
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// How past gradients make the reference. `running_mean` is the paper's: the mean over all updates, never reset.
-/// `exponential`: reference = decay * reference + (1 - decay) * gradient, which forgets early training.
-enum class Averaging { running_mean, exponential };
-
-/// The reference gradients of some tensors. Averages are kept in double, so that updates beyond 2^24 still count; what
-/// alignment reads is their rounding to T.
+/// The reference gradients of some tensors: the running means of all past gradients (paper, section 4), never reset.
+/// They are kept in double, so that updates beyond 2^24 still count; alignment reads their rounding to T.
 template <class T>
 class ReferenceGradients {
   public:
@@ -41,10 +37,9 @@ class ReferenceGradients {
     double squared_norm(std::size_t i) const { return squared_norms_[i]; }
 
     /// One more gradient for every tensor. @pre gradients[i] has the size of tensor i
-    void update(std::span<const std::span<const T>> gradients, Averaging averaging, double decay) {
+    void update(std::span<const std::span<const T>> gradients) {
         ++updates_;
-        const double weight =
-            averaging == Averaging::running_mean || updates_ == 1 ? 1.0 / static_cast<double>(updates_) : 1 - decay;
+        const double weight = 1.0 / static_cast<double>(updates_);
         for (std::size_t i = 0; i < count(); ++i) {
             for (std::size_t k = 0; k < means_[i].size(); ++k)
                 means_[i][k] += weight * (double{gradients[i][k]} - means_[i][k]);

@@ -54,8 +54,8 @@ void save_checkpoint(const std::filesystem::path& path, const Model& model,
     append_parameters(training.params, "", tensors);
     append_parameters(training.best_params, "best.", tensors);
     append_parameters(training.optimizer.state(), "optimizer.", tensors);
-    detail::append_references(training.policy, watched<Policy>(training.params), "", tensors);
-    detail::append_references(training.best_policy, watched<Policy>(training.best_params), "best.", tensors);
+    detail::append_references(training.policy, training.params.decoder, "", tensors);
+    detail::append_references(training.best_policy, training.best_params.decoder, "best.", tensors);
     const std::vector<double> order(training.order.begin(), training.order.end());
     tensors.push_back(to_pytorch("order", std::span<const double>(order)));
 
@@ -102,13 +102,13 @@ void load_checkpoint(const std::filesystem::path& path, const Model& model,
             names.insert(theirs);
         },
         read.optimizer.state());
-    read.policy = detail::read_policy(file, watched<Policy>(read.params), names);
+    read.policy = detail::read_policy(file, read.params.decoder, names);
     read.best_policy = read.policy;
     const auto list = detail::read_descriptions(file, "training");
     if (list.size() != 1) throw FileError(file.path() + ": metadata training must be one object");
     const Description& d = list[0];
     try {
-        detail::read_references(file, "best.", watched<Policy>(read.params), d.at<std::uint64_t>("best_updates"),
+        detail::read_references(file, "best.", read.params.decoder, d.at<std::uint64_t>("best_updates"),
                                 read.best_policy, names);
         read.epochs = d.at<std::uint64_t>("epochs");
         read.best_epoch = d.at<std::uint64_t>("best_epoch");

@@ -7,7 +7,6 @@
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/io/score_rule.hpp"
 #include "gradcon/nn/autoencoder.hpp"
-#include "gradcon/nn/workspace.hpp"
 
 #include <algorithm>
 #include <array>
@@ -39,18 +38,15 @@ namespace io {
 inline constexpr unsigned model_format_version = 3;
 
 namespace detail {
-inline constexpr std::array<const char*, 2> reference_of_names{"total_loss", "reconstruction_loss"};
-inline constexpr std::array<const char*, 2> averaging_names{"running_mean", "exponential"};
-
 template <class Tree>
 Description describe_policy(const GradCon<Tree>& policy) {
     const GradConOptions& o = policy.options();
     return Description()
         .with("alpha", o.alpha)
         .with("beta", o.beta)
-        .with("reference_of", reference_of_names[static_cast<std::size_t>(o.reference_of)])
-        .with("averaging", averaging_names[static_cast<std::size_t>(o.averaging)])
-        .with("decay", o.decay)
+        .with("reference_of", "total_loss") // these three as older readers expect them
+        .with("averaging", "running_mean")
+        .with("decay", 0.99)
         .with("monitored", policy.names())
         .with("updates", policy.reference().updates());
 }
@@ -109,19 +105,19 @@ inline Latent read_latent(const Safetensors& file) {
 /// The policy's exact reference gradients, as tensors prefix + "ref.0", ...
 /// @throws ShapeError when the policy is of another network, ValueError when one is not finite
 template <class Tree>
-void append_references(const GradCon<Tree>& policy, const Tree& watched, const std::string& prefix,
+void append_references(const GradCon<Tree>& policy, const Tree& decoder, const std::string& prefix,
                        std::vector<TensorToWrite>& tensors) {
-    gradcon::detail::monitored_sizes(policy, watched); // are all of them there?
-    policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
+    gradcon::detail::monitored_sizes(policy, decoder); // are all of them there?
+    policy.for_each_monitored(decoder, [&](std::size_t i, const auto& tensor) {
         tensors.push_back(to_pytorch(prefix + "ref." + std::to_string(i), tensor, policy.reference().exact(i)));
     });
 }
 
 template <class Tree>
-void read_references(const Safetensors& file, const std::string& prefix, const Tree& watched, std::uint64_t updates,
+void read_references(const Safetensors& file, const std::string& prefix, const Tree& decoder, std::uint64_t updates,
                      GradCon<Tree>& policy, std::set<std::string>& names_read) {
     std::vector<std::vector<double>> means;
-    policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
+    policy.for_each_monitored(decoder, [&](std::size_t i, const auto& tensor) {
         const std::string name = prefix + "ref." + std::to_string(i);
         means.push_back(from_pytorch<double>(file, name, tensor));
         names_read.insert(name);
@@ -131,22 +127,20 @@ void read_references(const Safetensors& file, const std::string& prefix, const T
 
 /// A policy for this tree with the file's options and reference.
 template <class Tree>
-GradCon<Tree> read_policy(const Safetensors& file, const Tree& watched, std::set<std::string>& names_read) {
+GradCon<Tree> read_policy(const Safetensors& file, const Tree& decoder, std::set<std::string>& names_read) {
     const auto list = read_descriptions(file, "policy");
     if (list.size() != 1) throw FileError(file.path() + ": metadata policy must be one object");
     const Description& d = list[0];
     try {
-        const GradConOptions options{.alpha = d.number("alpha"),
-                                     .beta = d.number("beta"),
-                                     .reference_of =
-                                         static_cast<ReferenceOf>(parse_name(d, "reference_of", reference_of_names)),
-                                     .averaging = static_cast<Averaging>(parse_name(d, "averaging", averaging_names)),
-                                     .decay = d.number("decay")};
+        for (const auto& [key, value] : {std::pair("reference_of", "total_loss"), {"averaging", "running_mean"}})
+            if (const auto& found = d.at<std::string>(key); found != value)
+                throw ValueError(message(key, " \"", found, "\" is no longer supported, only \"", value, "\""));
+        const GradConOptions options{.alpha = d.number("alpha"), .beta = d.number("beta")};
         const auto& names = d.at<std::vector<std::string>>("monitored");
-        GradCon<Tree> policy(watched, options,
+        GradCon<Tree> policy(decoder, options,
                              [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
         if (policy.names() != names) throw ValueError("it monitors tensors that are not there: " + d.to_json());
-        read_references(file, "", watched, d.at<std::uint64_t>("updates"), policy, names_read);
+        read_references(file, "", decoder, d.at<std::uint64_t>("updates"), policy, names_read);
         return policy;
     } catch (const ValueError& error) { throw FileError(file.path() + ": policy: " + error.what()); }
 }
@@ -154,8 +148,8 @@ GradCon<Tree> read_policy(const Safetensors& file, const Tree& watched, std::set
 /// The profile (empty if there is none) and the score rule (the paper's if there is none).
 template <class T, class Tree>
 std::pair<GradientProfile<T>, AnyScoreRule> read_scoring(const Safetensors& file, const GradCon<Tree>& policy,
-                                                         const Tree& watched, std::set<std::string>& names_read) {
-    auto profile = read_profile<T>(file, policy, watched, names_read);
+                                                         const Tree& decoder, std::set<std::string>& names_read) {
+    auto profile = read_profile<T>(file, policy, decoder, names_read);
     if (!file.metadata().contains("score_policy")) return {std::move(profile), AnyScoreRule{}};
     const auto descriptions = read_descriptions(file, "score_policy");
     try {
@@ -182,7 +176,7 @@ void append_model(const Model& model, const Params& params, const GradCon<Tree>&
                   const GradientProfile<scalar_t<Params>>& profile, const AnyScoreRule& score_rule,
                   std::vector<TensorToWrite>& tensors, std::map<std::string, std::string>& metadata) {
     append_parameters(params, "", tensors);
-    const auto& tree = watched<GradCon<Tree>>(params);
+    const Tree& tree = params.decoder;
     append_references(policy, tree, "", tensors);
     metadata["format"] = "gradcon";
     describe_network(model, metadata);
@@ -223,8 +217,8 @@ void load_model(const std::filesystem::path& path, const Model& model, Params& p
     std::set<std::string> names;
     Params read = params;
     read_parameters(file, "", read, names);
-    auto read_policy = detail::read_policy(file, watched<GradCon<Tree>>(read), names);
-    auto scoring = detail::read_scoring<scalar_t<Params>>(file, read_policy, watched<GradCon<Tree>>(read), names);
+    auto read_policy = detail::read_policy(file, read.decoder, names);
+    auto scoring = detail::read_scoring<scalar_t<Params>>(file, read_policy, read.decoder, names);
     detail::refuse_extra(file, names);
     params = std::move(read);
     policy = std::move(read_policy);

@@ -26,10 +26,10 @@ namespace io::detail {
 
 /// @throws ShapeError when the profile is of another network
 template <class Tree, class T>
-void append_profile(const GradientProfile<T>& profile, const GradCon<Tree>& policy, const Tree& watched,
+void append_profile(const GradientProfile<T>& profile, const GradCon<Tree>& policy, const Tree& decoder,
                     std::vector<TensorToWrite>& tensors) {
-    check_profile(profile, policy, watched);
-    policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
+    check_profile(profile, policy, decoder);
+    policy.for_each_monitored(decoder, [&](std::size_t i, const auto& tensor) {
         const std::string number = std::to_string(i);
         tensors.push_back(to_pytorch("profile.mean." + number, tensor, std::span<const T>(profile.mean[i])));
         tensors.push_back(to_pytorch("profile.weight." + number, tensor, std::span<const T>(profile.weight[i])));
@@ -41,11 +41,11 @@ void append_profile(const GradientProfile<T>& profile, const GradCon<Tree>& poli
 
 /// The file's profile, or an empty one if it has none.
 template <class T, class Tree>
-GradientProfile<T> read_profile(const Safetensors& file, const GradCon<Tree>& policy, const Tree& watched,
+GradientProfile<T> read_profile(const Safetensors& file, const GradCon<Tree>& policy, const Tree& decoder,
                                 std::set<std::string>& names_read) {
     GradientProfile<T> profile;
     if (!file.find("profile.mean.0")) return profile;
-    policy.for_each_monitored(watched, [&](std::size_t i, const auto& tensor) {
+    policy.for_each_monitored(decoder, [&](std::size_t i, const auto& tensor) {
         const auto read = [&](const std::string& name, std::vector<AlignedVector<T>>& to) {
             const auto values = from_pytorch<T>(file, name, tensor);
             to.emplace_back(values.begin(), values.end());
@@ -60,7 +60,7 @@ GradientProfile<T> read_profile(const Safetensors& file, const GradCon<Tree>& po
         profile.code_whitening.assign(whitening.begin(), whitening.end());
     }
     try {
-        check_profile(profile, policy, watched);
+        check_profile(profile, policy, decoder);
     } catch (const ShapeError& error) { throw FileError(file.path() + ": profile: " + error.what()); }
     return profile;
 }

@@ -26,7 +26,7 @@ struct Pointwise {
 
     Shape output_shape(const Shape& x) const { return x; }
 
-    template <class T>
+    template <class T = float>
     NoParams init(Rng&) const {
         return {};
     }

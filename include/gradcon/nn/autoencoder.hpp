@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gradcon/nn/latent.hpp"
+#include "gradcon/nn/loss.hpp"
 #include "gradcon/nn/passes.hpp"
 
 #include <array>
@@ -11,17 +12,19 @@
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// An encoder and a decoder that gives images back, and what lies between them: with a Gaussian latent it is a
-/// variational autoencoder. Its parameters are a tree with the branches encoder and decoder, so that a policy can watch
-/// the decoder's alone.
-template <class Encoder, class Decoder>
+/// An encoder, a decoder that reconstructs the image, and what lies between them: a Gaussian latent makes it a
+/// variational autoencoder. `loss` says how far a reconstruction is from its image (nn/loss.hpp). The parameters are a
+/// tree with the branches encoder and decoder, so that a policy can watch the decoder alone.
+template <class Encoder, class Decoder, class Loss = MeanSquaredError>
 struct Autoencoder {
     Encoder encoder;
     Decoder decoder;
     Latent latent;
+    [[no_unique_address]] Loss loss;
 
-    Autoencoder(Encoder e, Decoder d, Latent l = {}) : encoder(std::move(e)), decoder(std::move(d)), latent(l) {
-        static_assert(check_layer<Encoder>() && check_layer<Decoder>());
+    Autoencoder(Encoder e, Decoder d, Latent between = {}, Loss of = {})
+        : encoder(std::move(e)), decoder(std::move(d)), latent(between), loss(std::move(of)) {
+        static_assert(check_layer<Encoder>() && check_layer<Decoder>() && check_loss<Loss>());
     }
 
     template <class T>
@@ -41,7 +44,8 @@ struct Autoencoder {
         packed_t<Decoder, T> decoder;
     };
 
-    template <class T>
+    /// Fresh parameters; `init<double>(rng)` for doubles.
+    template <class T = float>
     Params<T> init(Rng& rng) const {
         auto e = encoder.template init<T>(rng);
         return {std::move(e), decoder.template init<T>(rng)};
@@ -91,6 +95,13 @@ struct Autoencoder {
         return above.empty() ? below : below + " or " + above;
     }
 };
+
+template <class Model, class T>
+using params_t = typename Model::template Params<T>;
+template <class Model, class T>
+using encoder_cache_t = typename decltype(Model::encoder)::template Cache<T>;
+template <class Model, class T>
+using decoder_cache_t = typename decltype(Model::decoder)::template Cache<T>;
 
 } // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon

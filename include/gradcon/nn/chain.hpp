@@ -53,7 +53,7 @@ class ChainOf {
         return shape;
     }
 
-    template <class T>
+    template <class T = float>
     Params<T> init(Rng& rng) const {
         Params<T> params;
         prepare(params.layers);

@@ -47,7 +47,7 @@ class Conv2d : public Bilinear<Conv2d> {
         return {x[0], (x[1] + 2 * p - k) / s + 1, (x[2] + 2 * p - k) / s + 1, out_channels_};
     }
 
-    template <class T>
+    template <class T = float>
     Params<T> init(Rng& rng) const {
         Params<T> params;
         params.weight.resize({options_.kernel_size, options_.kernel_size, in_channels_, out_channels_});

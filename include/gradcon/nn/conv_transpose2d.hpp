@@ -54,7 +54,7 @@ class ConvTranspose2d : public Bilinear<ConvTranspose2d> {
         return {x[0], (x[1] - 1) * s + k + op[0] - 2 * p, (x[2] - 1) * s + k + op[1] - 2 * p, out_channels_};
     }
 
-    template <class T>
+    template <class T = float>
     Params<T> init(Rng& rng) const {
         Params<T> params;
         params.weight.resize({options_.kernel_size, options_.kernel_size, out_channels_, in_channels_});

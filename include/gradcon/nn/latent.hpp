@@ -39,7 +39,7 @@ class Latent {
     /// What the passes remember.
     template <class T>
     struct Cache {
-        Batch<T> h, eps, dz, h_dot;
+        Batch<T> h, eps;
         Tensor<T, 4> z, dh;
     };
 
@@ -93,7 +93,6 @@ class Latent {
     /// s = exp(v/2).
     template <class T>
     Batch<T> backward(Cache<T>& c, Batch<T> dz, double weight) const {
-        c.dz = dz;
         if (!is_gaussian()) return dz;
         const auto dh = reserve(c.dh, c.h.shape());
         const T w = static_cast<T>(weight);
@@ -103,34 +102,6 @@ class Latent {
             dh.data()[at + size_] = dz.data()[i] * noise(c, i, v) / 2 + w * (kernels::exp(v) - 1) / 2;
         });
         return {dh.data(), dh.shape()};
-    }
-
-    /// z_dot = mu_dot + eps s/2 v_dot
-    template <class T>
-    Batch<T> forward_tangent(const Cache<T>& c, Batch<T> h_dot, Cache<T>& c_dot) const {
-        c_dot.h_dot = h_dot;
-        if (!is_gaussian()) return h_dot;
-        const auto z_dot = reserve(c_dot.z, output_shape(h_dot.shape()));
-        for_each(c.h, [&](std::size_t i, std::size_t at) {
-            z_dot.data()[i] = h_dot.data()[at] + noise(c, i, c.h.data()[at + size_]) / 2 * h_dot.data()[at + size_];
-        });
-        return {z_dot.data(), z_dot.shape()};
-    }
-
-    /// The derivative of `backward` along h_dot and dz_dot:   dmu_dot = dz_dot + weight mu_dot,
-    /// dv_dot = dz_dot eps s/2 + (dz eps s/4 + weight s^2/2) v_dot.
-    template <class T>
-    Batch<T> backward_tangent(const Cache<T>& c, Cache<T>& c_dot, Batch<T> dz_dot, double weight) const {
-        if (!is_gaussian()) return dz_dot;
-        const auto dh_dot = reserve(c_dot.dh, c.h.shape());
-        const T w = static_cast<T>(weight);
-        for_each(c.h, [&](std::size_t i, std::size_t at) {
-            const T v = c.h.data()[at + size_], mu_dot = c_dot.h_dot.data()[at], v_dot = c_dot.h_dot.data()[at + size_];
-            dh_dot.data()[at] = dz_dot.data()[i] + w * mu_dot;
-            dh_dot.data()[at + size_] =
-                noise(c, i, v) / 2 * (dz_dot.data()[i] + c.dz.data()[i] / 2 * v_dot) + w * kernels::exp(v) / 2 * v_dot;
-        });
-        return {dh_dot.data(), dh_dot.shape()};
     }
 
     friend bool operator==(const Latent&, const Latent&) = default;

@@ -40,7 +40,7 @@ class Linear : public Bilinear<Linear> {
         return {x[0], 1, 1, out_features_};
     }
 
-    template <class T>
+    template <class T = float>
     Params<T> init(Rng& rng) const {
         Params<T> params;
         params.weight.resize({in_features_, out_features_});

@@ -3,15 +3,53 @@
 #include "gradcon/core/simd.hpp"
 #include "gradcon/core/tensor.hpp"
 
+#include <concepts>
 #include <cstddef>
 
+// What a loss is. It compares reconstructions y with images t, both n x height x width x channels. A batch is worked on
+// in blocks of whole images, so each function takes a block and the number of pixel values of the whole batch,
+// `elements`. The loss of the batch is the sum of its blocks' sums, divided by `elements`.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// The mean over all `elements` of a batch of (y - t)^2. A batch is worked on in parts, so that the functions take a
-/// part and the number of elements of the whole. Shapes of y, t and the results are equal.
+/// A loss l:
+///   sum(y, t)                                                  -> the block's share of l times `elements`, in double
+///   gradient(y, t, elements, storage)                          -> dy = dl/dy, in storage
+///   gradient_tangent(y, t, y_dot, elements, storage)           -> dy_dot, the derivative of dy along y_dot
+/// An image's values must not depend on the other images of its block.
+template <class L, class T = float>
+concept Loss = std::copyable<L> && requires(const L& loss, Batch<T> y, Tensor<T, 4>& storage) {
+    { loss.sum(y, y) } -> std::convertible_to<double>;
+    { loss.gradient(y, y, std::size_t{1}, storage) } -> std::convertible_to<Batch<T>>;
+    { loss.gradient_tangent(y, y, y, std::size_t{1}, storage) } -> std::convertible_to<Batch<T>>;
+};
+
+/// static_assert(check_loss<MyLoss>()): says which part of a loss is missing, and what it must look like.
+template <class L, class T = float>
+constexpr bool check_loss() {
+    static_assert(
+        requires(const L& loss, Batch<T> y) {
+            { loss.sum(y, y) } -> std::convertible_to<double>;
+        },
+        "the loss lacks `double sum(Batch<T> y, Batch<T> t) const`");
+    static_assert(
+        requires(const L& loss, Batch<T> y, Tensor<T, 4>& s) {
+            { loss.gradient(y, y, std::size_t{1}, s) } -> std::convertible_to<Batch<T>>;
+        },
+        "the loss lacks `Batch<T> gradient(Batch<T> y, Batch<T> t, std::size_t elements, Tensor<T, 4>& storage) "
+        "const`");
+    static_assert(
+        requires(const L& loss, Batch<T> y, Tensor<T, 4>& s) {
+            { loss.gradient_tangent(y, y, y, std::size_t{1}, s) } -> std::convertible_to<Batch<T>>;
+        },
+        "the loss lacks `Batch<T> gradient_tangent(Batch<T> y, Batch<T> t, Batch<T> y_dot, std::size_t elements, "
+        "Tensor<T, 4>& storage) const`");
+    return Loss<L, T>;
+}
+
+/// The mean of (y - t)^2 over all pixel values.
 struct MeanSquaredError {
-    /// The part's share of the loss times `elements`: sum (y - t)^2, in double.
+    /// sum (y - t)^2, in double
     template <class T>
     static double sum(Batch<T> y, Batch<T> t) {
         constexpr std::size_t width = 8; // independent sums, so that the additions overlap
@@ -43,7 +81,7 @@ struct MeanSquaredError {
 
     /// dy_dot = 2 y_dot / elements
     template <class T>
-    static Batch<T> gradient_tangent(Batch<T> y_dot, std::size_t elements, Tensor<T, 4>& storage) {
+    static Batch<T> gradient_tangent(Batch<T>, Batch<T>, Batch<T> y_dot, std::size_t elements, Tensor<T, 4>& storage) {
         const auto dy_dot = reserve(storage, y_dot.shape());
         const T scale = static_cast<T>(2.0 / static_cast<double>(elements));
         for (std::size_t i = 0, n = y_dot.size(); i < n; ++i) dy_dot.data()[i] = scale * y_dot.data()[i];

@@ -19,7 +19,7 @@ struct Permutation {
         Tensor<T, 4> y, dx;
     };
 
-    template <class T>
+    template <class T = float>
     NoParams init(Rng&) const {
         return {};
     }

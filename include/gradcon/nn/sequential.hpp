@@ -50,7 +50,7 @@ class Sequential {
         return shape;
     }
 
-    template <class T>
+    template <class T = float>
     Params<T> init(Rng& rng) const {
         Params<T> params;
         for_each([&](auto i) { std::get<i>(params.layers) = std::get<i>(layers_).template init<T>(rng); });

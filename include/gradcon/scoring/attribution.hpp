@@ -42,12 +42,7 @@ class Attribution {
     using Workspace = AttributionWorkspace<Model, T>;
 
     /// @param scorer with a profile for scores that need one
-    /// @throws ValueError when its policy watches the encoder, through which no tangents are carried here
-    explicit Attribution(Scorer<Model, T> scorer) : scorer_(std::move(scorer)) {
-        if (scorer_.monitored_.front() < scorer_.encoder_tensors_)
-            throw ValueError("Attribution: the policy watches the encoder; it must watch the decoder only, as "
-                             "GradCon{params.decoder, ...} does");
-    }
+    explicit Attribution(Scorer<Model, T> scorer) : scorer_(std::move(scorer)) {}
 
     const Scorer<Model, T>& scorer() const { return scorer_; }
 
@@ -126,7 +121,7 @@ class Attribution {
         pack(decoder, w.direction, w.packed_direction);
         const Batch<T> y_dot =
             forward_tangent_parameters(decoder, p, p_dot, w.scoring.decoder, w.tangent, code, w.zeros);
-        const Batch<T> dy_dot = MeanSquaredError::gradient_tangent(y_dot, pixels, w.dy_dot);
+        const Batch<T> dy_dot = scorer_.model_.loss.gradient_tangent(w.scoring.y, w.scoring.x, y_dot, pixels, w.dy_dot);
         const Batch<T> dz_dot = decoder.backward_tangent(p, p_dot, w.scoring.decoder, w.tangent, dy_dot,
                                                          w.scoring.gradient.decoder); // g_dot, which nobody reads
         for (std::size_t e = 0; e < dz_dot.size(); ++e) w.code_slope[e] += double{dz_dot.data()[e]};

@@ -3,8 +3,8 @@
 #include "gradcon/constraint/gradcon.hpp"
 #include "gradcon/core/executor.hpp"
 #include "gradcon/kernels/whitening.hpp"
-#include "gradcon/nn/loss.hpp"
-#include "gradcon/nn/workspace.hpp"
+#include "gradcon/nn/autoencoder.hpp"
+#include "gradcon/scoring/workspace.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -51,11 +51,11 @@ std::vector<std::size_t> monitored_sizes(const Policy& policy, const typename Po
 }
 } // namespace detail
 
-/// @param watched what the policy watches of the model's parameters
+/// @param decoder the model's parameters of the decoder
 /// @throws ShapeError unless the profile is of the tensors that the policy monitors
 template <class T, class Policy>
-void check_profile(const GradientProfile<T>& profile, const Policy& policy, const typename Policy::Gradients& watched) {
-    const auto sizes = detail::monitored_sizes(policy, watched);
+void check_profile(const GradientProfile<T>& profile, const Policy& policy, const typename Policy::Gradients& decoder) {
+    const auto sizes = detail::monitored_sizes(policy, decoder);
     const auto fit = [&](const std::vector<AlignedVector<T>>& tensors) {
         return std::ranges::equal(tensors, sizes, {}, [](const AlignedVector<T>& tensor) { return tensor.size(); });
     };
@@ -79,7 +79,7 @@ GradientProfile<scalar_t<Params>> fit_profile(const Model& model, const Params& 
     using T = scalar_t<Params>;
     if (images.samples() == 0) throw ValueError("fit_profile: needs one image or more");
     model.check_shape(images.shape());
-    const auto sizes = detail::monitored_sizes(policy, watched<Policy>(params));
+    const auto sizes = detail::monitored_sizes(policy, params.decoder);
     typename Model::template Packed<T> packed;
     model.pack(params, packed);
     std::vector<ScoringWorkspace<Model, T>> workspaces(executor.workers());
@@ -113,12 +113,9 @@ GradientProfile<scalar_t<Params>> fit_profile(const Model& model, const Params& 
                 const Batch<T> y = model.decoder.forward(packed.decoder, z, w.decoder);
                 std::copy_n(z.data(), kept, codes.data() + i * kept);
                 fill(w.gradient, 0);
-                const Batch<T> dz = model.decoder.backward(
-                    packed.decoder, w.decoder, MeanSquaredError::gradient(y, x, x.size(), w.dy), w.gradient.decoder);
-                if constexpr (watches_all<Policy, Params>())
-                    model.encoder.backward(packed.encoder, w.encoder, model.latent.backward(w.latent, dz, 0),
-                                           w.gradient.encoder);
-                policy.for_each_monitored(watched<Policy>(w.gradient), [&](std::size_t k, const auto& tensor) {
+                model.decoder.backward(packed.decoder, w.decoder, model.loss.gradient(y, x, x.size(), w.dy),
+                                       w.gradient.decoder);
+                policy.for_each_monitored(w.gradient.decoder, [&](std::size_t k, const auto& tensor) {
                     for (std::size_t e = 0; e < tensor.size(); ++e) {
                         const double g = tensor.data()[e];
                         sum.gradient[k][e] += g;

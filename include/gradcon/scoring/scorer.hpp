@@ -2,10 +2,10 @@
 
 #include "gradcon/constraint/gradcon.hpp"
 #include "gradcon/core/executor.hpp"
-#include "gradcon/nn/loss.hpp"
-#include "gradcon/nn/workspace.hpp"
+#include "gradcon/nn/autoencoder.hpp"
 #include "gradcon/scoring/profile.hpp"
 #include "gradcon/scoring/statistics.hpp"
+#include "gradcon/scoring/workspace.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -36,11 +36,12 @@ class Scorer {
         : model_(model), gradient_(zeros_like(params)), encoder_tensors_(tensor_count(params.encoder)),
           beta_(policy.options().beta), monitored_(policy.monitored()) {
         model_.pack(params, packed_);
-        if constexpr (!watches_all<Policy, params_t<Model, T>>())
-            for (std::size_t& index : monitored_) index += encoder_tensors_;
+        static_assert(std::is_same_v<typename Policy::Gradients, decltype(params_t<Model, T>::decoder)>,
+                      "the policy is of another network: make it with GradCon{params.decoder, ...}");
+        for (std::size_t& index : monitored_) index += encoder_tensors_;
         if (tensor_count(gradient_) <= monitored_.back())
             throw ShapeError("Scorer: the policy monitors another network");
-        policy.for_each_monitored(watched<Policy>(params), [&](std::size_t i, const auto& tensor) {
+        policy.for_each_monitored(params.decoder, [&](std::size_t i, const auto& tensor) {
             const auto values = policy.reference().values(i);
             if (values.size() != tensor.size())
                 throw ShapeError(message("Scorer: monitored tensor ", policy.names()[i], " has ", tensor.size(),
@@ -57,7 +58,7 @@ class Scorer {
     Scorer(const Model& model, const params_t<Model, T>& params, const Policy& policy,
            const GradientProfile<T>& profile)
         : Scorer(model, params, policy) {
-        check_profile(profile, policy, watched<Policy>(params));
+        check_profile(profile, policy, params.decoder);
         profile_ = profile;
         for (const auto& mean : profile_.mean)
             squared_mean_norms_.push_back(kernels::dot(std::span(mean), std::span(mean)));
@@ -107,8 +108,8 @@ class Scorer {
     }
 
     /// Scores image `i` of `images` (paper, section 4.3): a forward pass, the decoder's backward pass on this image's
-    /// own mean squared error (where the policy watches the encoder, the encoder's too), and each monitored gradient's
-    /// cosine with its reference. Allocates nothing once the workspace is warm. A pixel that is not finite gives NaN.
+    /// own loss, and each monitored gradient's cosine with its reference. Allocates nothing once the workspace is warm.
+    /// A pixel that is not finite gives NaN.
     /// @throws ValueError when there is no image `i`, and as check does
     void score(Batch<T> images, std::size_t i, Workspace& w, const ScoreOutput& out) const {
         check_image(images.shape(), i, out);
@@ -179,8 +180,9 @@ class Scorer {
         const Batch<T> h = model_.encoder.forward(packed_.encoder, x, w.encoder);
         const Batch<T> z = model_.latent.forward(h, Batch<T>{}, w.latent);
         const Batch<T> y = model_.decoder.forward(packed_.decoder, z, w.decoder);
-        const double error = MeanSquaredError::sum(y, x) / static_cast<double>(x.size());
-        const Batch<T> dy = MeanSquaredError::gradient(y, x, x.size(), w.dy);
+        w.x = x, w.y = y;
+        const double error = model_.loss.sum(y, x) / static_cast<double>(x.size());
+        const Batch<T> dy = model_.loss.gradient(y, x, x.size(), w.dy);
         const bool profiled = !out.mean_cosine.empty() || !out.fisher_norm.empty();
         w.reductions.assign(w.reductions.size(), {}); // another scorer may have used it, with other tensors monitored
         for (std::size_t k = 0; k < count(); ++k) {
@@ -190,12 +192,8 @@ class Scorer {
             reduction.weight = profiled ? profile_.weight[k].data() : nullptr;
         }
         const std::span all(w.reductions);
-        const bool encoder_too = monitored_.front() < encoder_tensors_;
-        const Batch<T> dz = backward_reduce(model_.decoder, packed_.decoder, w.decoder, dy, w.gradient.decoder,
-                                            all.subspan(encoder_tensors_), encoder_too);
-        if (encoder_too)
-            backward_reduce(model_.encoder, packed_.encoder, w.encoder, model_.latent.backward(w.latent, dz, 0),
-                            w.gradient.encoder, all.first(encoder_tensors_), false);
+        backward_reduce(model_.decoder, packed_.decoder, w.decoder, dy, w.gradient.decoder,
+                        all.subspan(encoder_tensors_), false);
         double sum = 0;
         for (std::size_t k = 0; k < count(); ++k) {
             const auto& reduced = w.reductions[monitored_[k]].sum;

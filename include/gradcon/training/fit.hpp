@@ -122,9 +122,9 @@ Epoch run_epoch(const Model& model, Training<Params, Policy, Optimizer>& trainin
         const auto batch = reserve(gathered, {count, images.shape(1), images.shape(2), images.shape(3)});
         for (std::size_t i = 0; i < count; ++i)
             std::copy_n(images.data() + order[first + i] * sample_size, sample_size, batch.data() + i * sample_size);
-        const Losses losses = train_step<Model, T>(model, training.params, training.policy, training.optimizer,
-                                                   Batch<T>(batch.data(), batch.shape()), workspace, executor,
-                                                   model.latent.draw(training.rng, count, noise));
+        const Losses losses = train_step(model, training.params, training.policy, training.optimizer,
+                                         Batch<T>(batch.data(), batch.shape()), workspace, executor,
+                                         model.latent.draw(training.rng, count, noise));
         check("the loss", is_finite(losses.total));
         accumulate(epoch.training, losses, count, samples);
     }
@@ -135,8 +135,8 @@ Epoch run_epoch(const Model& model, Training<Params, Policy, Optimizer>& trainin
     const std::size_t held_out = options.validation.samples();
     for (std::size_t first = 0; first < held_out; first += options.batch_size) {
         const std::size_t count = std::min(options.batch_size, held_out - first);
-        const Losses losses = evaluate<Model, T>(model, training.params, training.policy,
-                                                 options.validation.slice(first, count), workspace, executor);
+        const Losses losses = evaluate(model, training.params, training.policy, options.validation.slice(first, count),
+                                       workspace, executor);
         check("the validation loss", is_finite(losses.total));
         accumulate(epoch.validation, losses, count, held_out);
     }
@@ -162,37 +162,39 @@ FitResult fit(const Model& model, Training<Params, Policy, Optimizer>& training,
     if (options.epochs == 0 || options.batch_size == 0 || samples == 0)
         throw ValueError(message("fit: epochs, batch_size and the number of images are 1 or more; given: ",
                                  options.epochs, ", ", options.batch_size, ", ", samples));
-    auto& [params, policy, optimizer, rng, done, order, best_params, best_policy, best_epoch, best] = training;
-    if (!order.empty() && order.size() != samples)
-        throw ValueError(
-            message("fit: this training began with ", order.size(), " images and cannot go on with ", samples));
+    if (!training.order.empty() && training.order.size() != samples)
+        throw ValueError(message("fit: this training began with ", training.order.size(),
+                                 " images and cannot go on with ", samples));
     model.check_shape(images.shape());
     if (held_out > 0) model.check_shape(options.validation.shape());
     SerialExecutor serial;
     Executor& executor = options.executor ? *options.executor : serial;
-    TrainingWorkspace<Model, T> workspace(params);
+    TrainingWorkspace<Model, T> workspace(training.params);
 
-    while (done < options.epochs) {
-        std::tuple before(params, policy, optimizer, rng, order);
+    while (training.epochs < options.epochs) {
+        const auto state = [&] {
+            return std::tie(training.params, training.policy, training.optimizer, training.rng, training.order);
+        };
+        std::tuple before(training.params, training.policy, training.optimizer, training.rng, training.order);
         Epoch epoch;
         try {
             epoch = detail::run_epoch(model, training, images, options, workspace, executor);
         } catch (...) {
-            std::tie(params, policy, optimizer, rng, order) = std::move(before);
+            state() = std::move(before);
             throw;
         }
-        ++done;
-        epoch.best = held_out == 0 || best_epoch == 0 || epoch.validation.total < best.total;
+        ++training.epochs;
+        epoch.best = held_out == 0 || training.best_epoch == 0 || epoch.validation.total < training.best.total;
         if (epoch.best) {
-            best_params = params;
-            best_policy = policy;
-            best_epoch = done;
-            best = held_out == 0 ? epoch.training : epoch.validation;
+            training.best_params = training.params;
+            training.best_policy = training.policy;
+            training.best_epoch = training.epochs;
+            training.best = held_out == 0 ? epoch.training : epoch.validation;
         }
         const double learning_rate = epoch.learning_rate;
         on_epoch(epoch);
         if (!is_finite(epoch.learning_rate) || epoch.learning_rate != learning_rate)
-            optimizer.set_learning_rate(epoch.learning_rate);
+            training.optimizer.set_learning_rate(epoch.learning_rate);
         if (epoch.stop) break;
     }
     return training.result();
