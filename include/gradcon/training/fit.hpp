@@ -33,6 +33,7 @@ struct FitOptions {
 struct Epoch {
     std::size_t number = 0, epochs = 0; // number counts from 1
     Losses training, validation;        // means over the epoch; validation is all 0 without validation images
+    bool validated = false;             // are there validation images?
     bool best = false;                  // the least validation loss so far
     double seconds = 0;                 // of training, validation not counted
     double images_per_second = 0;
@@ -133,6 +134,7 @@ Epoch run_epoch(const Model& model, Training<Params, Policy, Optimizer>& trainin
     epoch.images_per_second = static_cast<double>(samples) / epoch.seconds;
 
     const std::size_t held_out = options.validation.samples();
+    epoch.validated = held_out > 0;
     for (std::size_t first = 0; first < held_out; first += options.batch_size) {
         const std::size_t count = std::min(options.batch_size, held_out - first);
         const Losses losses = evaluate(model, training.params, training.policy, options.validation.slice(first, count),
