@@ -3,6 +3,8 @@
 #include "gradcon/core/simd.hpp"
 #include "gradcon/core/tensor.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 
@@ -47,8 +49,18 @@ constexpr bool check_loss() {
     return Loss<L, T>;
 }
 
+/// Does a loss see y and t only as y - t? Then dl/dt = -dl/dy, which the attribution of a score to pixels needs
+/// (scoring/attribution.hpp). A loss says so by `static constexpr bool is_of_difference = true`.
+template <class L>
+constexpr bool is_of_difference() {
+    if constexpr (requires { L::is_of_difference; }) return L::is_of_difference;
+    else return false;
+}
+
 /// The mean of (y - t)^2 over all pixel values.
 struct MeanSquaredError {
+    static constexpr bool is_of_difference = true;
+
     /// sum (y - t)^2, in double
     template <class T>
     static double sum(Batch<T> y, Batch<T> t) {
@@ -85,6 +97,40 @@ struct MeanSquaredError {
         const auto dy_dot = reserve(storage, y_dot.shape());
         const T scale = static_cast<T>(2.0 / static_cast<double>(elements));
         for (std::size_t i = 0, n = y_dot.size(); i < n; ++i) dy_dot.data()[i] = scale * y_dot.data()[i];
+        return dy_dot;
+    }
+};
+
+/// The mean of |y - t| over all pixel values: large errors weigh less than in the mean squared error. Its gradient is
+/// constant between the kinks, so the second-order term gets nothing from the loss itself (dy_dot = 0).
+struct L1Loss {
+    static constexpr bool is_of_difference = true;
+
+    /// sum |y - t|, in double
+    template <class T>
+    static double sum(Batch<T> y, Batch<T> t) {
+        double total = 0;
+        for (std::size_t i = 0, n = y.size(); i < n; ++i) total += std::abs(double{y.data()[i]} - double{t.data()[i]});
+        return total;
+    }
+
+    /// dy = sign(y - t) / elements, 0 where y = t
+    template <class T>
+    static Batch<T> gradient(Batch<T> y, Batch<T> t, std::size_t elements, Tensor<T, 4>& storage) {
+        const auto dy = reserve(storage, y.shape());
+        const T scale = static_cast<T>(1.0 / static_cast<double>(elements));
+        for (std::size_t i = 0, n = y.size(); i < n; ++i) {
+            const T difference = y.data()[i] - t.data()[i];
+            dy.data()[i] = difference > 0 ? scale : difference < 0 ? -scale : T{0};
+        }
+        return dy;
+    }
+
+    /// dy_dot = 0
+    template <class T>
+    static Batch<T> gradient_tangent(Batch<T> y, Batch<T>, Batch<T>, std::size_t, Tensor<T, 4>& storage) {
+        const auto dy_dot = reserve(storage, y.shape());
+        std::fill_n(dy_dot.data(), dy_dot.size(), T{0});
         return dy_dot;
     }
 };

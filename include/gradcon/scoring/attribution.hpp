@@ -42,7 +42,11 @@ class Attribution {
     using Workspace = AttributionWorkspace<Model, T>;
 
     /// @param scorer with a profile for scores that need one
-    explicit Attribution(Scorer<Model, T> scorer) : scorer_(std::move(scorer)) {}
+    explicit Attribution(Scorer<Model, T> scorer) : scorer_(std::move(scorer)) {
+        static_assert(is_of_difference<decltype(Model::loss)>(),
+                      "Attribution needs a loss of y - t, which says so by `static constexpr bool is_of_difference = "
+                      "true`; others have another derivative in the image itself");
+    }
 
     const Scorer<Model, T>& scorer() const { return scorer_; }
 
