@@ -11,7 +11,7 @@ void score_each(benchmark::State& state) {
     gradcon::ThreadPool threads(static_cast<std::size_t>(state.range(0)));
     std::vector workspaces(threads.workers(), scorer.workspace());
     std::vector<double> score(Network::image_count);
-    for (auto _ : state) gradcon::score_each(scorer, net.images, threads, std::span(workspaces), {.score = score});
+    for (auto _ : state) gradcon::score_each(scorer, net.images, threads, std::span(workspaces), score);
     state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(Network::image_count));
 }
 

@@ -46,8 +46,9 @@ void prepare(const std::filesystem::path& folder) {
     std::vector<gradcon::io::TensorToWrite> tensors{
         tensor("x", DType::f32, {Network::image_count, 1, 28, 28},
                std::span<const float>(net.images.data(), net.images.size())),
-        tensor("score", DType::f64, {Network::image_count}, std::span<const double>(scores.score)),
-        tensor("cosine", DType::f64, {Network::image_count, 4}, std::span<const double>(scores.cosine))};
+        tensor("score", DType::f64, {Network::image_count}, std::span<const double>(scores.score())),
+        tensor("cosine", DType::f64, {Network::image_count, 4},
+               std::span<const double>(scores[gradcon::Statistic::cosine]))};
     gradcon::TrainingWorkspace<Network::Model, float> workspace(net.params);
     const double loss =
         gradcon::objective<Network::Model, float>(net.model, net.params, net.policy,
@@ -67,8 +68,7 @@ double score(std::size_t batch, std::size_t thread_count) {
     const gradcon::Batch<float> images(net.images);
     std::size_t first = 0;
     return static_cast<double>(batch) * rate([&] {
-               gradcon::score_each(scorer, images.slice(first, batch), threads, std::span(workspaces),
-                                   {.score = scores});
+               gradcon::score_each(scorer, images.slice(first, batch), threads, std::span(workspaces), scores);
                first = first + 2 * batch <= Network::image_count ? first + batch : 0;
            });
 }
@@ -79,8 +79,7 @@ double latency() {
     auto workspace = scorer.workspace();
     const std::vector<std::uint8_t> pixels(28 * 28, 100);
     const gradcon::Batch<std::uint8_t> image(pixels.data(), {1, 28, 28, 1});
-    double score = 0;
-    return 1e6 / rate([&] { scorer.score(image, 0, workspace, {.score = {&score, 1}}); });
+    return 1e6 / rate([&] { scorer.score(image, workspace); });
 }
 
 double train(std::size_t thread_count, const gradcon::GradConOptions& options = {}) {
@@ -105,22 +104,14 @@ double cost(const gradcon::models::CaeOptions& options, double seconds) {
     auto workspace = scorer.workspace();
     gradcon::Tensor<float, 4> image(std::array{std::size_t{1}, options.height, options.width, options.channels});
     for (float& pixel : image) pixel = static_cast<float>(gradcon::uniform(rng, 0, 1));
-    double score = 0;
-    return 1e6 / rate(
-                     [&] {
-                         scorer.score(gradcon::Batch<float>(image), 0, workspace, {.score = {&score, 1}});
-                     },
-                     seconds);
+    return 1e6 / rate([&] { scorer.score(image, workspace); }, seconds);
 }
 
 double memory(std::size_t images) {
     Network net;
     const gradcon::Scorer scorer{net.model, net.params, net.policy};
     auto workspace = scorer.workspace();
-    double score = 0;
-    for (std::size_t i = 0; i < images; ++i)
-        scorer.score(gradcon::Batch<float>(net.images).slice(i % Network::image_count, 1), 0, workspace,
-                     {.score = {&score, 1}});
+    for (std::size_t i = 0; i < images; ++i) scorer.score(net.images, i % Network::image_count, workspace);
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     return static_cast<double>(usage.ru_maxrss) / 1024;

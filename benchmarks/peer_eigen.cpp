@@ -120,8 +120,8 @@ int main(int argc, char** argv) {
     std::vector<double> scores(static_cast<std::size_t>(count));
     peer.score(net.images.data(), count, scores.data());
     for (std::size_t i = 0; i < scores.size(); ++i)
-        if (!(std::abs(scores[i] - expected.score[i]) < 1e-5))
-            return std::fprintf(stderr, "Eigen scores %g where we score %g\n", scores[i], expected.score[i]), 1;
+        if (!(std::abs(scores[i] - expected.score()[i]) < 1e-5))
+            return std::fprintf(stderr, "Eigen scores %g where we score %g\n", scores[i], expected.score()[i]), 1;
     std::printf("%.6g\n",
                 static_cast<double>(count) * rate([&] { peer.score(net.images.data(), count, scores.data()); }));
 }

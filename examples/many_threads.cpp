@@ -23,13 +23,13 @@ int main() {
     for (std::size_t t = 0; t < 4; ++t)
         threads.emplace_back([&, t] {
             auto workspace = scorer.workspace(); // the first image fills it; from then on nothing is allocated
-            for (std::size_t i = t; i < frames.samples(); i += 4) scorer.score(frames, i, workspace, {.score = scores});
+            for (std::size_t i = t; i < frames.samples(); i += 4) scores[i] = scorer.score(frames, i, workspace);
         });
     for (auto& thread : threads) thread.join();
     // end of snippet
 
     gradcon::ThreadPool pool(4); // or let the library share the work out: the same bits
-    const bool same = gradcon::score_each(scorer, images, pool).score == scores;
+    const bool same = gradcon::score_each(scorer, images, pool).score() == scores;
     std::printf("%zu frames, first score %.5f; score_each gives %s\n", scores.size(), scores[0],
                 same ? "the same bits" : "other bits");
     return same ? 0 : 1;

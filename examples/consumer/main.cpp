@@ -11,6 +11,6 @@ int main() {
     const gradcon::Tensor<float, 4> images(std::array<std::size_t, 4>{2, 8, 8, 1}, 0.5F);
     const auto scores = gradcon::score_each(gradcon::Scorer{model, params, policy}, images, serial);
     std::printf("gradcon %d.%d.%d: score %g\n", GRADCON_VERSION_MAJOR, GRADCON_VERSION_MINOR, GRADCON_VERSION_PATCH,
-                scores.score[0]);
-    return scores.score[0] == scores.score[1] ? 0 : 1;
+                scores.score()[0]);
+    return scores.score()[0] == scores.score()[1] ? 0 : 1;
 }

@@ -294,11 +294,11 @@ class Page {
                  "column is the AUROC of that cosine alone.</p>\n<div class=\"wide\"><table><thead><tr><th>tensor</th>"
                  "<th>normal</th><th>abnormal</th><th>AUROC</th></tr></thead><tbody>\n";
         const auto names = detector_.trained().policy.names();
-        for (std::size_t k = 0; k < e_.statistics.count; ++k) {
+        for (std::size_t k = 0; k < e_.statistics.count(); ++k) {
             std::array<std::vector<double>, 2> values;
             std::vector<double> minus;
             for (std::size_t i = 0; i < e_.names.size(); ++i) {
-                const double cosine = e_.statistics[i].cosine[k];
+                const double cosine = e_.statistics[i].cosine()[k];
                 minus.push_back(gradcon::is_finite(cosine) ? -cosine : 0);
                 if (gradcon::is_finite(cosine)) values[e_.anomalous[i]].push_back(cosine);
             }

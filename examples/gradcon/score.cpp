@@ -42,7 +42,7 @@ void print(const Options& options, const Scored& scored) {
                                   {"p_value", v.p_value},
                                   {"anomalous", v.anomalous},
                                   {"reconstruction_error", v.reconstruction_error},
-                                  {"cosine", scored.statistics.cosine}};
+                                  {"cosine", scored.statistics[gradcon::Statistic::cosine]}};
         std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     }
     if (std::fflush(stdout) != 0) // whoever reads a stream wants each line when it is there

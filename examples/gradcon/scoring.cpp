@@ -64,7 +64,7 @@ void score_one(const Detector& detector, gradcon::DetectorWorkspace<float>& work
                                 : detector.statistics(std::span<const double>(scored.sample.rows), workspace);
     scored.statistics.add(statistics);
     scored.verdict = detector.verdict(statistics);
-    scored.verdict.cosine = scored.statistics.cosine;
+    scored.verdict.cosine = scored.statistics[gradcon::Statistic::cosine];
 }
 
 } // namespace

@@ -20,8 +20,8 @@ struct Column {
 inline std::vector<Column> losses(const Scored& scored) {
     std::vector<double> gradient(scored.test.samples());
     for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = scored.test.gradient(i);
-    std::vector<Column> all{{"reconstruction", scored.test.reconstruction_error}};
-    if (scored.variational) all.push_back({"latent", scored.test.latent_divergence});
+    std::vector<Column> all{{"reconstruction", scored.test.reconstruction_error()}};
+    if (scored.variational) all.push_back({"latent", scored.test[gradcon::Statistic::latent_divergence]});
     all.push_back({"gradient", std::move(gradient)});
     return all;
 }
@@ -29,7 +29,7 @@ inline std::vector<Column> losses(const Scored& scored) {
 /// All scores that are compared. What must be fitted is fitted on scored.validation.
 inline std::vector<Column> columns(const Scored& scored) {
     std::vector<Column> all = losses(scored);
-    all.push_back({"GradCon", scored.test.score});
+    all.push_back({"GradCon", scored.test.score()});
     const auto density = gradcon::LogNormDensityScore::fit(scored.validation);
     all.push_back({"log-norm density", gradcon::scores_by(density, scored.test)});
     for (const char* name : {"Fisher norm", "finished alignment", "code distance"})

@@ -31,7 +31,7 @@ std::vector<Judged> judged(const std::vector<const Task*>& tasks, ScoresOf&& sco
     return all;
 }
 
-std::vector<double> gradcon_score(const Scored& scored) { return scored.test.score; }
+std::vector<double> gradcon_score(const Scored& scored) { return scored.test.score(); }
 
 double mean(const std::vector<Judged>& all) {
     double sum = 0;

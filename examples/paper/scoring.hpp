@@ -24,7 +24,7 @@ inline gradcon::Scorer<Model, float> profiled_scorer(const Trained& trained, con
 /// @param scorer makes the scorer, should there be something to score
 template <class MakeScorer>
 std::vector<gradcon::Scores> kept_scores(const std::filesystem::path& path, const std::filesystem::path& model,
-                                         const std::vector<Part>& parts, std::size_t count, MakeScorer&& make_scorer,
+                                         const std::vector<Part>& parts, MakeScorer&& make_scorer,
                                          gradcon::Executor& executor) {
     namespace io = gradcon::io;
     const std::string checksum = io::read_safetensors(model).metadata().at("checksum");
@@ -44,7 +44,6 @@ std::vector<gradcon::Scores> kept_scores(const std::filesystem::path& path, cons
                 ours = ours && file.find(prefix + name); // else by an older program that knew fewer
                 if (ours) values = file.values<double>(prefix + name);
             });
-            all[i].count = count;
         }
         if (ours) return all;
     }

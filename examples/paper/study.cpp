@@ -43,7 +43,7 @@ std::vector<gradcon::Scores> Study::scores(const Experiment& e, const std::strin
     const Data data = sets.data(e);
     const Trained trained = finished(*this, e, data);
     return kept_scores(
-        folder(e) / (name + ".safetensors"), folder(e) / "model.safetensors", parts, trained.policy.count(),
+        folder(e) / (name + ".safetensors"), folder(e) / "model.safetensors", parts,
         [&] {
             progress.say((folder(e) / name).string());
             return profiled_scorer(trained, data.train, threads);

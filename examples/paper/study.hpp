@@ -29,14 +29,7 @@ struct Part {
 /// f(name, vector) for each of the statistics.
 template <class Scores, class F>
 void for_each_statistic(Scores& s, F&& f) {
-    f("score", s.score);
-    f("reconstruction_error", s.reconstruction_error);
-    f("cosine", s.cosine);
-    f("gradient_norm", s.gradient_norm);
-    f("latent_divergence", s.latent_divergence);
-    f("mean_cosine", s.mean_cosine);
-    f("fisher_norm", s.fisher_norm);
-    f("code_distance", s.code_distance);
+    for (const auto statistic : gradcon::every_statistic) f(gradcon::info(statistic).name, s[statistic]);
 }
 
 /// What it takes to score one image of 28 x 28.

@@ -15,10 +15,10 @@
 #include <vector>
 
 inline std::vector<double> auroc_of_losses(const gradcon::Scores& scores, const std::vector<std::uint8_t>& anomalous) {
-    std::vector<double> gradient(scores.score.size());
+    std::vector<double> gradient(scores.samples());
     for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = scores.gradient(i);
-    return {gradcon::auroc(scores.reconstruction_error, anomalous), gradcon::auroc(gradient, anomalous),
-            gradcon::auroc(scores.score, anomalous)};
+    return {gradcon::auroc(scores.reconstruction_error(), anomalous), gradcon::auroc(gradient, anomalous),
+            gradcon::auroc(scores.score(), anomalous)};
 }
 
 /// Does a training give back no more than one grey value? With PyTorch's initialisation, which the paper's network has,

@@ -83,13 +83,13 @@ void quickstart(const Options& options) {
     const double trained = static_cast<double>(split.train.size() * results.training.epochs) / progress.seconds();
     std::vector<double> gradient(split.test.size());
     for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = results.scores.gradient(i);
-    const double of_reconstruction = gradcon::auroc(results.scores.reconstruction_error, split.anomalous);
+    const double of_reconstruction = gradcon::auroc(results.scores.reconstruction_error(), split.anomalous);
     const double of_gradient = gradcon::auroc(gradient, split.anomalous);
-    const double of_gradcon = gradcon::auroc(results.scores.score, split.anomalous);
+    const double of_gradcon = gradcon::auroc(results.scores.score(), split.anomalous);
     const double of_recommended = gradcon::auroc(results.recommended, split.anomalous);
 
     const std::string sheet = std::filesystem::path(options.model).replace_extension(".png").string();
-    write_contact_sheet(sheet, unseen.data(), unseen.shape()[1], unseen.shape()[2], results.scores.score,
+    write_contact_sheet(sheet, unseen.data(), unseen.shape()[1], unseen.shape()[2], results.scores.score(),
                         split.anomalous);
     std::printf("AUROC  reconstruction %.4f  gradient %.4f  GradCon %.4f  recommended %.4f\n", of_reconstruction,
                 of_gradient, of_gradcon, of_recommended);

@@ -191,18 +191,18 @@ TEST_SUITE("detector") {
                 sample.resize({1, 5, 6, 3});
                 ImageInputWorkspace<T> conversion;
                 convert(picture, picture_input, conversion, sample.data());
-                const SampleStatistics expected = scorer.statistics(Batch<T>(sample), 0, plain);
+                const Statistics expected = scorer.statistics(Batch<T>(sample), 0, plain);
                 const Verdict v = detector.score(picture, w);
                 CHECK(v.score == rule(expected));
                 CHECK(v.p_value == trained.calibration.p_value(v.score));
                 CHECK(v.anomalous == trained.calibration.is_anomalous(v.score));
-                CHECK(v.reconstruction_error == expected.reconstruction_error);
-                CHECK(std::ranges::equal(v.cosine, expected.cosine));
+                CHECK(v.reconstruction_error == expected.reconstruction_error());
+                CHECK(std::ranges::equal(v.cosine, expected.cosine()));
                 CHECK(same(detector.score(picture), v));
                 CHECK(detector.score(picture).cosine.empty());
-                const SampleStatistics s = detector.statistics(picture, w);
-                CHECK(s.code_distance == expected.code_distance);
-                CHECK(std::ranges::equal(s.fisher_norm, expected.fisher_norm));
+                const Statistics s = detector.statistics(picture, w);
+                CHECK(s.code_distance() == expected.code_distance());
+                CHECK(std::ranges::equal(s.fisher_norm(), expected.fisher_norm()));
                 CHECK(same(detector.verdict(s), v));
                 const auto prepared = detector.prepare(picture, w);
                 CHECK(prepared.shape() == detector.shape());
@@ -286,10 +286,10 @@ TEST_SUITE("detector") {
             Tensor<float, 4> sample;
             sample.resize({1, 1, 1, 6});
             convert(window, table_input, sample.data());
-            const SampleStatistics expected = scorer.statistics(Batch<float>(sample), 0, plain);
+            const Statistics expected = scorer.statistics(Batch<float>(sample), 0, plain);
             const Verdict v = detector.score(window, w);
             CHECK(v.score == t.score_rule(expected));
-            CHECK(std::ranges::equal(v.cosine, expected.cosine));
+            CHECK(std::ranges::equal(v.cosine, expected.cosine()));
             CHECK(same(detector.score(window), v));
             CHECK(v.anomalous == t.calibration.is_anomalous(v.score));
         }

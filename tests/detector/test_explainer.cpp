@@ -415,7 +415,7 @@ TEST_SUITE("explainer") {
             CHECK(same(detector.score(rows), expected.verdict));
             auto w = detector.workspace();
             CHECK(detector.score(rows, w).score == expected.verdict.score);
-            CHECK(detector.statistics(rows, w).reconstruction_error == expected.verdict.reconstruction_error);
+            CHECK(detector.statistics(rows, w).reconstruction_error() == expected.verdict.reconstruction_error);
             CHECK(detector.prepare(rows, w).size() == 6);
         };
         check(array);

@@ -63,9 +63,8 @@ nlohmann::json score(const std::filesystem::path& path, const std::filesystem::p
     const Scores scores = score_each(Scorer{loaded.model, loaded.params, loaded.policy}, images, serial);
     nlohmann::json cosines = nlohmann::json::array();
     for (std::size_t n = 0; n < scores.samples(); ++n)
-        cosines.push_back(std::vector(scores.cosine.begin() + static_cast<std::ptrdiff_t>(n * scores.count),
-                                      scores.cosine.begin() + static_cast<std::ptrdiff_t>((n + 1) * scores.count)));
-    return {{"reconstruction_error", scores.reconstruction_error}, {"cosine", cosines}, {"score", scores.score}};
+        cosines.push_back(std::vector(scores[n].cosine().begin(), scores[n].cosine().end()));
+    return {{"reconstruction_error", scores.reconstruction_error()}, {"cosine", cosines}, {"score", scores.score()}};
 }
 
 } // namespace

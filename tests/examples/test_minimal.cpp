@@ -109,11 +109,11 @@ TEST_SUITE("minimal") {
         for (std::size_t n = 0; n < batch.samples(); ++n) {
             INFO("image ", n);
             const auto found = detector.score(as_matrix(batch.slice(n, 1)));
-            CHECK(found.mse == doctest::Approx(expected.reconstruction_error[n]).epsilon(tolerance));
+            CHECK(found.mse == doctest::Approx(expected.reconstruction_error()[n]).epsilon(tolerance));
             REQUIRE(found.cosines.size() == policy.count());
             for (std::size_t k = 0; k < policy.count(); ++k)
-                CHECK(std::abs(found.cosines[k] - expected.cosine[n * policy.count() + k]) < tolerance);
-            CHECK(found.score == doctest::Approx(expected.score[n]).epsilon(tolerance));
+                CHECK(std::abs(found.cosines[k] - expected[n].cosine()[k]) < tolerance);
+            CHECK(found.score == doctest::Approx(expected.score()[n]).epsilon(tolerance));
         }
     }
 

@@ -163,9 +163,9 @@ Worst replay(const io::Safetensors& file, const Model& model) {
     const Scores scores = score_each(scorer, Batch<T>(test), serial);
     for (std::size_t n = 0; n < score.size(); ++n) {
         worst.score = std::max(
-            {worst.score, std::abs(scores.score[n] + score[n]), std::abs(scores.reconstruction_error[n] - mse[n])});
+            {worst.score, std::abs(scores.score()[n] + score[n]), std::abs(scores.reconstruction_error()[n] - mse[n])});
         for (std::size_t k = 0; k < 4; ++k)
-            worst.cosine = std::max(worst.cosine, std::abs(scores.cosine[n * 4 + k] - cosines[n * 4 + k]));
+            worst.cosine = std::max(worst.cosine, std::abs(scores[n].cosine()[k] - cosines[n * 4 + k]));
     }
     return worst;
 }

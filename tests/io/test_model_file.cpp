@@ -23,7 +23,7 @@ auto small() { return random_detector(models::cae({.height = 5, .width = 6, .wid
 template <class T, class Images>
 std::vector<double> scores_of(const TrainedModel<T>& detector, const Images& images) {
     SerialExecutor serial;
-    return score_each(Scorer{detector.model, detector.params, detector.policy}, Batch<T>(images), serial).score;
+    return score_each(Scorer{detector.model, detector.params, detector.policy}, Batch<T>(images), serial).score();
 }
 
 /// A variational autoencoder for the same images.
@@ -91,10 +91,10 @@ TEST_SUITE("model file") {
         const auto all = [&](const auto& d) {
             return score_each(Scorer{d.model, d.params, d.policy}, t.images, serial);
         };
-        CHECK(all(loaded).score == all(t).score);
-        CHECK(all(loaded).latent_divergence == all(t).latent_divergence);
+        CHECK(all(loaded).score() == all(t).score());
+        CHECK(all(loaded)[Statistic::latent_divergence] == all(t)[Statistic::latent_divergence]);
         io::load_model(path, other.model, other.params, other.policy);
-        CHECK(all(other).score == all(t).score);
+        CHECK(all(other).score() == all(t).score());
 
         // Of the same layers, but with another latent, or none.
         auto plain = t.model, wide = t.model;

@@ -18,10 +18,10 @@
 namespace own {
 /// A rule of a user: (1 + mse + |g_0|)^2.
 struct Square {
-    static double root(const gradcon::SampleStatistics& s) { return 1 + s.reconstruction_error + s.gradient_norm[0]; }
-    double operator()(const gradcon::SampleStatistics& s) const { return root(s) * root(s); }
+    static double root(const gradcon::Statistics& s) { return 1 + s.reconstruction_error() + s.gradient_norm()[0]; }
+    double operator()(const gradcon::Statistics& s) const { return root(s) * root(s); }
 };
-void add_derivative(const Square&, const gradcon::SampleStatistics& s, gradcon::ScoreDerivative& d) {
+void add_derivative(const Square&, const gradcon::Statistics& s, gradcon::ScoreDerivative& d) {
     const double slope = 2 * Square::root(s);
     d[gradcon::Statistic::reconstruction_error][0] += slope;
     d[gradcon::Statistic::gradient_norm][0] += slope;
@@ -153,7 +153,7 @@ bool all_finite(const std::vector<T>& values) {
 static_assert(DifferentiableScore<AnyScoreRule> && DifferentiableScore<StandardizedStatistic> &&
               DifferentiableScore<own::Square>);
 struct WithoutDerivative {
-    double operator()(const SampleStatistics& s) const { return s.score; }
+    double operator()(const Statistics& s) const { return s.score(); }
 };
 static_assert(ScoreRule<WithoutDerivative> && !DifferentiableScore<WithoutDerivative>);
 
@@ -186,7 +186,7 @@ TEST_SUITE("attribution") {
         const double value = attribution.attribute(images, 2, own::Square{}, w, square);
         attribution.attribute(images, 2, ReconstructionScore{}, w, slope);
         attribution.attribute(images, 2, of_first, w, other);
-        const double n = normal[2].gradient_norm[0], sum = 1 + normal[2].reconstruction_error + n;
+        const double n = normal[2].gradient_norm()[0], sum = 1 + normal[2].reconstruction_error() + n;
         CHECK(value == doctest::Approx(sum * sum).epsilon(1e-14));
         for (std::size_t e = 0; e < 64; ++e)
             CHECK(std::abs(square[e] - 2 * sum * (slope[e] + other[e] * n / (std::log(n) + 1))) <=

@@ -22,7 +22,7 @@ struct RandomDetector {
         }
     }
     std::vector<double> scores() {
-        return gradcon::score_each(gradcon::Scorer{model, params, policy}, images, serial).score;
+        return gradcon::score_each(gradcon::Scorer{model, params, policy}, images, serial).score();
     }
 };
 

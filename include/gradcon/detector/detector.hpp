@@ -66,9 +66,8 @@ class Detector {
     /// ShapeError when the network cannot give such samples back, or their codes are not as long as the profile's
     explicit Detector(TrainedModel<T> trained)
         : trained_(std::move(trained)), shape_(sample_shape(trained_.input)), scorer_(make_scorer(trained_)) {
-        double distance = 0;
-        scorer_.check(shape_, {.code_distance = {&distance, scorer_.has_codes() ? std::size_t{1} : 0}});
-        check_score_rule();
+        scorer_.check(shape_);
+        check(trained_.score_rule, scorer_.available());
     }
 
     const TrainedModel<T>& trained() const { return trained_; }
@@ -107,14 +106,14 @@ class Detector {
     /// What the verdict is made of: all statistics of a sample, for other score rules.
     /// @return views into the workspace, valid until it is used again  @throws as score does
     template <class Sample>
-    SampleStatistics statistics(const Sample& sample, Workspace& w) const {
-        return scorer_.statistics(prepare(sample, w), 0, w.scoring);
+    Statistics statistics(const Sample& sample, Workspace& w) const {
+        return scorer_.statistics(prepare(sample, w), w.scoring);
     }
     /// Of statistics that this detector gave; its cosines are theirs.
-    Verdict verdict(const SampleStatistics& s) const {
-        const bool known = is_finite(s.reconstruction_error); // a rectifier may have hidden a pixel that is NaN
+    Verdict verdict(const Statistics& s) const {
+        const bool known = is_finite(s.reconstruction_error()); // a rectifier may have hidden a pixel that is NaN
         const double score = known ? trained_.score_rule(s) : std::numeric_limits<double>::quiet_NaN();
-        Verdict v{.score = score, .reconstruction_error = s.reconstruction_error, .cosine = s.cosine};
+        Verdict v{.score = score, .reconstruction_error = s.reconstruction_error(), .cosine = s.cosine()};
         if (!calibration().empty()) v.p_value = calibration().p_value(score);
         if (!calibration().empty() || calibration().own_threshold()) v.anomalous = calibration().is_anomalous(score);
         return v;
@@ -152,20 +151,6 @@ class Detector {
     static auto make_scorer(const TrainedModel<T>& t) {
         using S = Scorer<typename TrainedModel<T>::Model, T>;
         return t.profile.mean.empty() ? S(t.model, t.params, t.policy) : S(t.model, t.params, t.policy, t.profile);
-    }
-    /// A policy gives NaN where a statistic is missing, or has another number of values than it was fitted on.
-    void check_score_rule() const {
-        const std::vector<double> ones(scorer_.count(), 1);
-        const auto profiled = scorer_.has_profile() ? std::span(ones) : std::span<const double>{};
-        SampleStatistics s{1, 1, ones, ones, 1, profiled, profiled};
-        if (scorer_.has_codes()) s.code_distance = 1;
-        if (is_nan(trained_.score_rule(s)))
-            throw ValueError(message("the score rule ", score_rule_names[trained_.score_rule.index()],
-                                     " needs statistics that this model does not have: of ", scorer_.count(),
-                                     " monitored tensors, with ",
-                                     scorer_.has_codes()     ? "codes"
-                                     : scorer_.has_profile() ? "a profile without codes"
-                                                             : "no profile"));
     }
 
     TrainedModel<T> trained_;

@@ -66,7 +66,7 @@ class Explainer {
         const Batch<T> x = detector_.prepare(sample, w.detection);
         w.slope.resize(x.size());
         attribution_.attribute(x, 0, detector_.trained().score_rule, w.attribution, std::span(w.slope));
-        out.verdict = detector_.verdict(detector_.scorer().statistics(x, 0, w.detection.scoring));
+        out.verdict = detector_.verdict(detector_.scorer().statistics(x, w.detection.scoring));
         out.sample_shape = out.map_shape = x.shape();
         const auto fed = reserve(out.sample, x.shape()), back = reserve(out.reconstruction, x.shape());
         w.difference.resize(x.size());

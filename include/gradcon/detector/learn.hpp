@@ -84,7 +84,7 @@ inline TrainedModel<float>::Model network_for(const Shape& shape, std::vector<st
 /// @param normal of a Scorer with a profile, two samples or more  @throws ValueError when statistics are missing
 inline AnyScoreRule recommended_rule_for(const Input& input, const Scores& normal) {
     const bool of_rows = std::holds_alternative<TableInput>(input);
-    const bool has_codes = !normal.code_distance.empty();
+    const bool has_codes = !normal[Statistic::code_distance].empty();
     if (has_codes && !of_rows) return recommended_score(normal);
     std::vector<Statistic> statistics{Statistic::reconstruction_error};
     if (has_codes) statistics.push_back(Statistic::code_distance);

@@ -15,9 +15,9 @@
 #include <utility>
 #include <vector>
 
-// Which score is an alarm, decided on normal samples alone so that false alarms have a bounded rate. Higher scores are
-// more anomalous, and a threshold raises an alarm for every score that reaches it, as in metrics.hpp; where labelled
-// anomalies are at hand, best_f1 there has a threshold too.
+// Chooses a threshold from normal samples alone, so that the rate of false alarms is bounded. Higher scores are more
+// anomalous; every score that reaches the threshold is an alarm. With labelled anomalies, best_f1 in metrics.hpp
+// chooses a threshold too.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
@@ -28,8 +28,8 @@ inline void check_rate(const char* who, const char* name, double rate) {
         throw ValueError(message(who, ": needs 0 < ", name, " < 1; given: ", rate));
 }
 
-/// A score as it is compared with others: NaN is as high as infinity, and what is too small to be a normal number is 0,
-/// as it is for the comparisons of a program compiled with -ffast-math.
+/// The number by which a score is compared: infinity for NaN, and 0 for subnormal numbers, which programs compiled with
+/// -ffast-math take for 0 too.
 inline double comparable(double score) {
     if (is_nan(score)) return std::numeric_limits<double>::infinity();
     return std::abs(score) < std::numeric_limits<double>::min() ? 0 : score;
@@ -42,8 +42,8 @@ inline double next_above(double score) {
                : std::nextafter(score, std::numeric_limits<double>::infinity());
 }
 
-/// The probability of k successes or more among n, each having probability x: the regularised incomplete beta function
-/// I_x(k, n + 1 - k). All terms are positive and relative to the largest, so that nothing cancels or overflows.
+/// The probability of k or more successes in n trials of probability x: the regularised incomplete beta function
+/// I_x(k, n + 1 - k). All terms are positive and relative to the largest, so nothing cancels or overflows.
 /// @pre 0 < x < 1, k <= n
 inline double binomial_tail(std::size_t n, std::size_t k, double x) {
     const std::size_t mode = std::min(n, static_cast<std::size_t>(static_cast<double>(n + 1) * x));
@@ -79,33 +79,35 @@ inline double beta_quantile(std::size_t n, std::size_t k, double p) {
 
 } // namespace detail
 
-/// So many normal scores a Calibration needs for a rate of false alarms: ceil(1 / rate) - 1. With fewer there are no
-/// alarms, because the smallest p-value, 1 / (n + 1), is above the rate.
-/// @param false_alarm_rate in (0, 1)  @throws ValueError when it is out of range
+/// The number of normal scores that a Calibration needs for a rate of false alarms: ceil(1 / rate) - 1. With fewer
+/// there are no alarms, because the smallest p-value, 1 / (n + 1), is above the rate.
+/// @param false_alarm_rate in (0, 1)
+/// @throws ValueError when it is out of range
 inline std::size_t samples_needed(double false_alarm_rate) {
     detail::check_rate("samples_needed", "false_alarm_rate", false_alarm_rate);
     const double samples = std::ceil(1 / false_alarm_rate * (1 - 1e-12)) - 1;
     return static_cast<std::size_t>(std::min(samples, 0x1p63));
 }
 
-/// What normal samples score, and with it p-values, thresholds and alarms (split conformal prediction: Vovk, Gammerman
-/// and Shafer, 2005; for anomalies Laxhammar and Falkman, 2010, and Bates et al., 2023). The samples are ones that
-/// neither training nor the fit of a score rule has seen, or their scores are too low and false alarms too many.
+/// The scores of normal samples, and the p-values, thresholds and alarms that follow from them (split conformal
+/// prediction: Vovk, Gammerman and Shafer, 2005; for anomalies Laxhammar and Falkman, 2010, and Bates et al., 2023).
+/// Neither training nor the fit of a score rule may have seen the samples. Otherwise their scores are too low, and
+/// there are too many false alarms.
 ///
-/// For a new normal sample that is exchangeable with them (drawn in the same way, independently) the probability of
-/// p_value <= a is at most a, for every a, every distribution of the scores and any number of them; ties only make it
-/// smaller. This probability is over the draw of the calibration set too: false_alarm_interval says how far the rate
-/// of one set may lie from it.
+/// A new normal sample that is exchangeable with them (drawn in the same way, independently) has a p_value <= a with a
+/// probability of at most a. This holds for every a, every distribution of the scores and any number of them; ties only
+/// make the probability smaller. It is a probability over the draw of the calibration set too. false_alarm_interval
+/// tells how far the rate of one set may lie from it.
 ///
-/// A score of NaN counts as infinity, and both are an alarm whatever the threshold: an image with a NaN pixel never
-/// passes as normal. Numbers below the smallest normal one (2.2e-308) count as 0.
+/// NaN counts as infinity, and infinity is an alarm at any threshold: an image with a NaN pixel never passes as normal.
+/// Numbers below the smallest normal one (2.2e-308) count as 0.
 class Calibration {
   public:
-    /// Not calibrated: there is no p-value, and without a threshold of your own no alarm. Asking for one is an error.
+    /// Not calibrated: asking for a p-value is an error, and for an alarm too unless with_threshold sets a threshold.
     Calibration() = default;
 
-    /// @param normal_scores one or more, finite, in any order; samples_needed(rate) of them or more for any alarm
-    /// @param false_alarm_rate in (0, 1), of threshold() and is_anomalous
+    /// @param normal_scores one or more, finite, in any order; with fewer than samples_needed(rate) there is no alarm
+    /// @param false_alarm_rate in (0, 1), for threshold() and is_anomalous
     /// @throws ValueError when there is no score, one is not finite, or the rate is out of range
     explicit Calibration(std::vector<double> normal_scores, double false_alarm_rate = 0.01)
         : normal_(std::move(normal_scores)), rate_(false_alarm_rate) {
@@ -127,8 +129,9 @@ class Calibration {
     /// The threshold that with_threshold set, if one is set.
     std::optional<double> own_threshold() const { return own_threshold_; }
 
-    /// The same with another rate and its threshold, instead of one's own if there was one.
-    /// @param rate in (0, 1)  @throws ValueError when it is out of range
+    /// The same scores with another rate. A threshold that with_threshold set is dropped.
+    /// @param rate in (0, 1)
+    /// @throws ValueError when it is out of range
     Calibration with_false_alarm_rate(double rate) const {
         detail::check_rate("Calibration::with_false_alarm_rate", "rate", rate);
         Calibration changed = *this;
@@ -137,8 +140,9 @@ class Calibration {
         return changed;
     }
 
-    /// The same with a threshold of your own, from which threshold() and is_anomalous go from then on.
-    /// @param threshold any number or infinity  @throws ValueError when it is NaN
+    /// The same scores with a threshold of your own for threshold() and is_anomalous.
+    /// @param threshold any number or infinity
+    /// @throws ValueError when it is NaN
     Calibration with_threshold(double threshold) const {
         if (is_nan(threshold)) throw ValueError("Calibration::with_threshold: the threshold is not a number");
         Calibration changed = *this;
@@ -154,10 +158,11 @@ class Calibration {
         return static_cast<double>(1 + as_high) / static_cast<double>(1 + normal_.size());
     }
 
-    /// The smallest threshold of this rate of false alarms: a finite score reaches it exactly if its p_value is at most
-    /// `rate` (to within a relative 1e-12, lest 3 of 10 be more than 0.3). It is the next number above one of the
+    /// The smallest threshold with this rate of false alarms: a finite score reaches it exactly if its p_value is at
+    /// most `rate` (to within a relative 1e-12, so that 3 of 10 is at most 0.3). It is the next number above one of the
     /// normal scores; infinity when there are fewer than samples_needed(rate).
-    /// @param rate in (0, 1)  @throws ValueError when it is out of range, or this is not calibrated
+    /// @param rate in (0, 1)
+    /// @throws ValueError when it is out of range, or this is not calibrated
     double threshold(double rate) const {
         check_calibrated("threshold");
         const std::size_t alarms = allowed("Calibration::threshold", rate);
@@ -165,23 +170,24 @@ class Calibration {
         return detail::next_above(normal_[normal_.size() - alarms]);
     }
 
-    /// Your own threshold, if one is set, or that of false_alarm_rate().
+    /// The threshold that with_threshold set, or else that of false_alarm_rate().
     /// @throws ValueError when none is set and this is not calibrated
     double threshold() const { return own_threshold_ ? *own_threshold_ : threshold(rate_); }
 
-    /// Does the score reach threshold()? NaN and infinity always do, minus infinity never does.
+    /// Whether the score reaches threshold(). NaN and infinity always do, minus infinity never does.
     /// @throws ValueError as threshold() does
     bool is_anomalous(double score) const {
         const double limit = threshold(), compared = detail::comparable(score);
         return is_finite(compared) ? compared >= limit : compared > 0;
     }
 
-    /// Where the share of false alarms of threshold(rate) lies in the long run, for this one calibration set: `value`
-    /// is its mean over all sets of this size, k / (n + 1) with k = floor(rate (n + 1)), `low` and `high` hold it with
-    /// probability `confidence`, (1 - confidence) / 2 being on either side. For scores without ties it has a
-    /// Beta(k, n + 1 - k) distribution (Vovk, 2012); with ties it is smaller, and only `high` holds. All are 0 with
-    /// fewer than samples_needed(rate).
-    /// @param rate, confidence in (0, 1)  @throws ValueError when one is out of range, or this is not calibrated
+    /// The long-run rate of false alarms of threshold(rate) for this one calibration set of n scores. It varies from
+    /// set to set: for scores without ties it has a Beta(k, n + 1 - k) distribution, k = floor(rate (n + 1)) (Vovk,
+    /// 2012). `value` is its mean k / (n + 1), `standard_error` its deviation. It lies between `low` and `high` with
+    /// probability `confidence`, and beyond either with (1 - confidence) / 2. With ties the rate is smaller, and only
+    /// `high` holds. All are 0 with fewer than samples_needed(rate).
+    /// @param rate, confidence in (0, 1)
+    /// @throws ValueError when one is out of range, or this is not calibrated
     Interval false_alarm_interval(double rate, double confidence = 0.95) const {
         check_calibrated("false_alarm_interval");
         const std::size_t n = normal_.size(), k = allowed("Calibration::false_alarm_interval", rate);
@@ -198,7 +204,7 @@ class Calibration {
         if (empty()) throw ValueError(message("Calibration::", what, ": there are no normal scores"));
     }
 
-    /// How many p-values 1 / (n + 1), 2 / (n + 1), ... are at most the rate; fewer than n + 1, as the last is 1.
+    /// The number of p-values 1 / (n + 1), 2 / (n + 1), ... that are at most the rate; below n + 1, as the last is 1.
     std::size_t allowed(const char* who, double rate) const {
         detail::check_rate(who, "rate", rate);
         const double count = rate * static_cast<double>(normal_.size() + 1) * (1 + 1e-12);
@@ -210,12 +216,13 @@ class Calibration {
     std::optional<double> own_threshold_;
 };
 
-/// Which of many samples are anomalies, so that of those named a share of `false_discovery_rate` or less are false, in
-/// expectation (Benjamini and Hochberg, 1995): 1 for each that is named. This holds for p-values of normal samples that
-/// are independent, and for those that one Calibration gives to independent samples with scores without ties (Bates et
-/// al., 2023); the share is then at most the rate times the share of the normal samples.
+/// Names the anomalies among many samples so that the expected share of normal samples among those named is at most
+/// `false_discovery_rate` (Benjamini and Hochberg, 1995). This holds for independent p-values of normal samples. It
+/// also holds for the p-values that one Calibration gives to independent samples with scores without ties (Bates et
+/// al., 2023): the expected share is then at most the rate times the share of normal samples among all.
 /// @param p_values in [0, 1], none or more
 /// @param false_discovery_rate in (0, 1); met to within a relative 1e-12
+/// @return 1 for each sample that is named, 0 for the others
 /// @throws ValueError when a number is NaN or out of range
 inline std::vector<std::uint8_t> benjamini_hochberg(std::span<const double> p_values, double false_discovery_rate) {
     detail::check_rate("benjamini_hochberg", "false_discovery_rate", false_discovery_rate);

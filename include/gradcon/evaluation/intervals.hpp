@@ -15,8 +15,8 @@
 #include <type_traits>
 #include <vector>
 
-// How sure one can be of a metric, and of the difference of two scores: by DeLong for the AUROC, by the bootstrap for
-// any. Errors as in metrics.hpp.
+// Confidence intervals of metrics, and tests of the difference between two scores: DeLong's for the AUROC, the
+// bootstrap for any metric. Errors are those of metrics.hpp.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
@@ -31,8 +31,8 @@ struct PairedScores {
     std::span<const std::uint8_t> anomalous;
 };
 
-/// The difference between the metrics of two scores, first minus second, and how probable one as large would be if the
-/// scores were equally good: `p_greater` looks for first > second only, `p_two_sided` in both directions.
+/// The difference between the metrics of two scores, first minus second, with the p-values of the hypothesis that the
+/// scores are equally good: `p_greater` against first > second only, `p_two_sided` against both directions.
 struct Comparison : Interval {
     double p_greater, p_two_sided;
 };
@@ -47,8 +47,8 @@ inline double normal_quantile(double p) {
     if (is_nan(p) || p < 1e-280 || p >= 1)
         throw ValueError(message("normal_quantile: needs 1e-280 <= p < 1; given: ", p));
     if (p > 0.5) return -normal_quantile(1 - p);
-    // Newton's method for log Phi(x) = log p. As Phi(x) <= exp(-x^2 / 2) / 2 the start is at the root or to its left,
-    // and as log Phi is concave every step stays there: no step can go astray.
+    // Newton's method for log Phi(x) = log p. Phi(x) <= exp(-x^2 / 2) / 2, so it starts at the root or to its left; and
+    // log Phi is concave, so every step stays there.
     double x = -std::sqrt(-2 * std::log(2 * p));
     for (int step = 0; step < 8; ++step) {
         const double below = std::erfc(-x / std::numbers::sqrt2) / 2;
@@ -80,8 +80,8 @@ inline Moments moments(std::span<const double> values) {
     return {values[0] + mean, squares / (n - 1)};
 }
 
-/// How much each sample adds to the AUROC: of an anomaly, how many normal samples score lower; of a normal sample, how
-/// many anomalies score higher; ties count one half. Both in the order of the samples.
+/// What each sample adds to the AUROC: for an anomaly, the number of normal samples that score lower; for a normal
+/// sample, the number of anomalies that score higher. Ties count one half. Both are in the order of the samples.
 struct Placements {
     std::vector<double> of_anomalies, of_normals;
 };
@@ -106,7 +106,7 @@ inline Placements placements(const char* who, std::span<const double> scores, st
     return placed;
 }
 
-/// DeLong's estimate of an AUROC or, from differences of placements, of a difference.
+/// DeLong's estimate of an AUROC, or of a difference of AUROCs from the differences of placements.
 inline Interval delong(const Placements& placed, double confidence) {
     const double anomalies = static_cast<double>(placed.of_anomalies.size());
     const double normals = static_cast<double>(placed.of_normals.size());
@@ -118,7 +118,7 @@ inline Interval delong(const Placements& placed, double confidence) {
     return {value, value - reach, value + reach, error};
 }
 
-/// Draws as many anomalies and as many normal samples as there are, with replacement.
+/// Resamples each class with replacement, so that the numbers of anomalies and of normal samples stay the same.
 class StratifiedResampler {
   public:
     StratifiedResampler(const char* who, std::span<const std::uint8_t> anomalous) : anomalous_(anomalous) {
@@ -128,7 +128,7 @@ class StratifiedResampler {
         values_.resize(anomalous.size());
     }
 
-    /// Every sample makes way for one of its own class, so that the labels stay as they are.
+    /// Replaces every sample by one of its own class, so that the labels stay the same.
     void draw(Rng& rng) {
         for (std::size_t i = 0; i < drawn_.size(); ++i) {
             const auto& members = members_[anomalous_[i] ? 1 : 0];
@@ -177,10 +177,11 @@ inline Interval percentile_interval(double value, std::span<const double> draws,
 } // namespace detail
 
 /// AUROC with DeLong's standard error and the normal interval, cut to [0, 1] (DeLong, DeLong and Clarke-Pearson, 1988;
-/// from one sort, as Sun and Xu showed in 2014). Where the classes do not overlap the standard error is 0 and the
-/// interval a point, however few the samples.
+/// from one sort: Sun and Xu, 2014). If the classes do not overlap, the standard error is 0 and the interval a point,
+/// however few the samples.
 /// @param confidence in (0, 1)
-/// @throws ValueError as `auroc` does, when a class has fewer than two samples, and when confidence is out of range
+/// @throws ValueError as `auroc` does
+/// @throws ValueError when a class has fewer than two samples, or confidence is out of range
 inline Interval auroc_interval(std::span<const double> scores, std::span<const std::uint8_t> anomalous,
                                double confidence = 0.95) {
     detail::check_confidence("auroc_interval", confidence);
@@ -193,8 +194,9 @@ inline Interval auroc_interval(std::span<const double> scores, std::span<const s
 /// DeLong's test of the AUROCs of two scores for the same samples: their difference with its standard error, normal
 /// interval (not cut) and p values of the normal test. Sources as for `auroc_interval`.
 /// @param confidence in (0, 1)
-/// @throws ValueError as `auroc_interval` does for either score, and when the standard error is 0 (the two rank the
-/// samples alike, or both without a fault): there is no test then
+/// @throws ValueError as `auroc_interval` does for either score
+/// @throws ValueError when the standard error is 0, which leaves the test undefined: the scores rank the samples alike,
+/// or both without an error
 inline Comparison auroc_difference(const PairedScores& samples, double confidence = 0.95) {
     detail::check_confidence("auroc_difference", confidence);
     detail::Placements difference = detail::placements("auroc_difference", samples.first, samples.anomalous);
@@ -210,13 +212,14 @@ inline Comparison auroc_difference(const PairedScores& samples, double confidenc
     return {interval, std::erfc(z) / 2, std::erfc(std::abs(z))};
 }
 
-/// Any metric with its percentile bootstrap interval and bootstrap standard error (Efron and Tibshirani, 1993). Both
-/// classes are resampled on their own, so every resample has as many anomalies as the samples.
+/// Any metric with its percentile bootstrap interval and bootstrap standard error (Efron and Tibshirani, 1993). Each
+/// class is resampled separately, so every resample has as many anomalies as the samples.
 /// @param metric called with resampled scores and the labels; its value must be finite
-/// @param resamples 2 or more: some 2000 for an interval
+/// @param resamples 2 or more; about 2000 for an interval
 /// @param confidence in (0, 1)
-/// @throws ValueError when sizes differ, a score is NaN, a class has fewer than two samples, the metric is not finite,
-/// or an argument is out of range; and whatever the metric throws
+/// @throws ValueError when sizes differ, a score is NaN, or a class has fewer than two samples
+/// @throws ValueError when the metric of a resample is not finite, or an argument is out of range
+/// @throws whatever the metric throws
 template <Metric F>
 Interval bootstrap_interval(F&& metric, std::span<const double> scores, std::span<const std::uint8_t> anomalous,
                             Rng& rng, std::size_t resamples = 2000, double confidence = 0.95) {
@@ -232,14 +235,15 @@ Interval bootstrap_interval(F&& metric, std::span<const double> scores, std::spa
 }
 
 /// The difference between a metric of two scores, averaged over several sets of samples (such as the classes of a
-/// protocol, each the normal one in turn), with its paired bootstrap: in every resample both scores see the same
-/// samples. The sets are resampled independently, each as `bootstrap_interval` does, and weigh the same.
+/// protocol, each the normal one in turn), with its paired bootstrap. In every resample both scores are of the same
+/// samples. The sets are resampled independently, each as `bootstrap_interval` does, and have equal weights.
 ///
-/// `p_greater` is the share of the resamples whose difference is 0 or less, the samples themselves counted as one of
-/// them, (1 + count) / (1 + resamples), and so is never 0. `p_two_sided` is twice the smaller of the two sides' shares,
-/// at most 1: it agrees with the percentile interval about 0, up to one resample.
+/// `p_greater` = (1 + count) / (1 + resamples), where `count` resamples have a difference of 0 or less; it is never 0.
+/// `p_two_sided` is twice the smaller of the two sides' p-values, at most 1. It agrees with the percentile interval
+/// about 0, up to one resample.
 /// @param sets one or more
-/// @throws ValueError when there is no set, else as `bootstrap_interval` does
+/// @throws ValueError when there is no set
+/// @throws as `bootstrap_interval` does
 template <Metric F>
 Comparison bootstrap_difference(F&& metric, std::span<const PairedScores> sets, Rng& rng, std::size_t resamples = 2000,
                                 double confidence = 0.95) {

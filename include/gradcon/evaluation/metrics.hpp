@@ -12,28 +12,31 @@
 #include <span>
 #include <vector>
 
-// How well scores tell anomalies from normal samples; intervals.hpp says how sure one can be of it.
+// How well scores tell anomalies from normal samples. intervals.hpp has the confidence intervals.
 //
-// Everywhere, a higher score is more anomalous, and `anomalous` says of each score whether its sample is an anomaly
-// (nonzero) or normal (0). A threshold raises an alarm for every score that reaches it (score >= threshold), so tied
-// scores are alarms together or not at all. Infinite scores are fine, NaN is not. A metric that the samples leave
-// undefined (one class is missing) is an error, never a number. Unless said otherwise, every function throws ValueError
-// when sizes differ, a score is NaN or one of the classes is empty; counts are exact below 2^53 pairs.
+// Higher scores are more anomalous. `anomalous` has a label for each score: nonzero for an anomaly, 0 for a normal
+// sample. Every score that reaches a threshold (score >= threshold) is an alarm, so tied scores are alarms together or
+// not at all. Scores may be infinite, but not NaN. A metric that is undefined because a class is missing is an error.
+// Unless said otherwise, every function throws ValueError when sizes differ, a score is NaN or one of the classes is
+// empty. Counts are exact below 2^53 pairs.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// What a threshold decides, in counts.
+/// How many samples of each class are alarms at a threshold.
 struct Confusion {
     double threshold = std::numeric_limits<double>::infinity();
     std::size_t true_positives = 0, false_positives = 0, true_negatives = 0, false_negatives = 0;
 
-    /// The share of the anomalies that are alarms, or true-positive rate. @throws ValueError without anomalies
+    /// The share of the anomalies that are alarms: the true-positive rate.
+    /// @throws ValueError without anomalies
     double recall() const { return share("recall", true_positives, true_positives + false_negatives); }
-    /// The share of the normal samples that are alarms. @throws ValueError without normal samples
+    /// The share of the normal samples that are alarms.
+    /// @throws ValueError without normal samples
     double false_positive_rate() const {
         return share("false_positive_rate", false_positives, false_positives + true_negatives);
     }
-    /// The share of the alarms that are anomalies. @throws ValueError without alarms
+    /// The share of the alarms that are anomalies.
+    /// @throws ValueError without alarms
     double precision() const { return share("precision", true_positives, true_positives + false_positives); }
     /// The harmonic mean of precision and recall; 0 when no anomaly is an alarm.
     /// @throws ValueError when there are neither anomalies nor alarms
@@ -50,7 +53,7 @@ struct Confusion {
 
 namespace detail {
 
-/// `who`, the function that was called, begins the message of each error.
+/// @param who the function that was called, with which each message begins
 inline void check_scores(const char* who, std::span<const double> scores, std::span<const std::uint8_t> anomalous) {
     if (scores.size() != anomalous.size())
         throw ValueError(
@@ -59,7 +62,8 @@ inline void check_scores(const char* who, std::span<const double> scores, std::s
         if (is_nan(scores[i])) throw ValueError(message(who, ": score ", i, " is not a number"));
 }
 
-/// At least so many anomalies and so many normal samples. @returns the number of anomalies
+/// Requires `least` anomalies and as many normal samples.
+/// @return the number of anomalies
 inline std::size_t check_classes(const char* who, std::span<const std::uint8_t> anomalous, std::size_t least) {
     const std::size_t normals = static_cast<std::size_t>(std::ranges::count(anomalous, std::uint8_t{0}));
     const std::size_t anomalies = anomalous.size() - normals;
@@ -101,7 +105,7 @@ inline std::vector<Confusion> curve(const char* who, std::span<const double> sco
 
 } // namespace detail
 
-/// The counts at one threshold; its f1(), precision() and so on are the metrics there.
+/// The counts at one threshold. Its members f1(), precision() and so on are the metrics there.
 /// @param threshold any number or infinity
 /// @throws ValueError when sizes differ or a number is NaN; a class may be empty
 inline Confusion confusion(std::span<const double> scores, std::span<const std::uint8_t> anomalous, double threshold) {
@@ -115,7 +119,7 @@ inline Confusion confusion(std::span<const double> scores, std::span<const std::
     return counts;
 }
 
-/// The counts at each distinct score as threshold, the highest first: (false_positive_rate(), recall()) are the points
+/// The counts at each distinct score as threshold, the highest first. (false_positive_rate(), recall()) are the points
 /// of the ROC curve without its origin, (recall(), precision()) those of the precision-recall curve.
 inline std::vector<Confusion> roc_curve(std::span<const double> scores, std::span<const std::uint8_t> anomalous) {
     return detail::curve("roc_curve", scores, anomalous);
@@ -147,15 +151,15 @@ inline double average_precision(std::span<const double> scores, std::span<const 
     return sum;
 }
 
-/// The threshold of the highest F1 among the distinct scores, with its counts: .f1(), .threshold. Of equal ones, the
-/// highest threshold. A threshold chosen on the samples that it is judged by flatters the detector.
+/// The counts at the distinct score with the highest F1; the highest such score if there are several. A threshold that
+/// is evaluated on the samples that it was chosen on flatters the detector.
 inline Confusion best_f1(std::span<const double> scores, std::span<const std::uint8_t> anomalous) {
     return std::ranges::max(detail::curve("best_f1", scores, anomalous), {}, &Confusion::f1);
 }
 
 /// The smallest false-positive rate among the thresholds that find a share `tpr` of the anomalies or more; in [0, 1].
 /// There is no interpolation: the false alarms tied with the last anomaly needed count in full.
-/// @param tpr in (0, 1]; met to within a relative 1e-12, lest 0.95 * 20 be more than 19
+/// @param tpr in (0, 1]; met to within a relative 1e-12, so that 19 of 20 is a share of 0.95
 /// @throws ValueError as all metrics do, and when tpr is out of range
 inline double fpr_at_tpr(std::span<const double> scores, std::span<const std::uint8_t> anomalous, double tpr = 0.95) {
     if (is_nan(tpr) || tpr <= 0 || tpr > 1) throw ValueError(message("fpr_at_tpr: needs 0 < tpr <= 1; given: ", tpr));

@@ -40,7 +40,7 @@ inline constexpr std::array<const char*, 3> order_names{"gray", "rgb", "bgr"};
 inline constexpr std::string_view note_prefix = "note.";
 
 /// The score rules are continuous in what they look at, but for this one: the self-test looks at its sum.
-inline double continuous_score(const AnyScoreRule& rule, const SampleStatistics& s) {
+inline double continuous_score(const AnyScoreRule& rule, const Statistics& s) {
     const auto* conformal = std::get_if<ConformalSum>(&rule);
     return conformal ? conformal->sum(s) : rule(s);
 }
@@ -80,8 +80,8 @@ struct SelfTest {
         std::vector<double> found;
         auto w = detector.workspace();
         for (std::size_t i = 0; i < 2; ++i) {
-            const SampleStatistics s = detector.scorer().statistics(Batch<T>(samples), i, w.scoring);
-            found.push_back(s.score);
+            const Statistics s = detector.scorer().statistics(Batch<T>(samples), i, w.scoring);
+            found.push_back(s.score());
             found.push_back(continuous_score(detector.trained().score_rule, s));
         }
         return found;

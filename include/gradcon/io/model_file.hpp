@@ -154,7 +154,7 @@ std::pair<GradientProfile<T>, AnyScoreRule> read_scoring(const Safetensors& file
     const auto descriptions = read_descriptions(file, "score_policy");
     try {
         auto score_rule = read_score_rule(file, descriptions, names_read);
-        std::visit(ScoreRuleCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_rule);
+        check_score_rule(score_rule, {policy.count(), !profile.mean.empty(), profile.has_codes()});
         return {std::move(profile), std::move(score_rule)};
     } catch (const ValueError& error) { throw FileError(file.path() + ": score_policy: " + error.what()); }
 }
@@ -182,7 +182,7 @@ void append_model(const Model& model, const Params& params, const GradCon<Tree>&
     describe_network(model, metadata);
     metadata["policy"] = to_json(std::vector(1, describe_policy(policy)));
     if (!profile.mean.empty()) append_profile(profile, policy, tree, tensors);
-    std::visit(ScoreRuleCheck{policy.count(), !profile.mean.empty(), profile.has_codes()}, score_rule);
+    check_score_rule(score_rule, {policy.count(), !profile.mean.empty(), profile.has_codes()});
     if (score_rule.index() > 0) metadata["score_policy"] = append_score_rule(score_rule, tensors);
     const bool new_parts = model.latent.is_gaussian() || !profile.mean.empty() || score_rule.index() > 0;
     metadata["format_version"] = new_parts ? "2" : "1"; // so that older readers take what they can

@@ -65,26 +65,13 @@ GradientProfile<T> read_profile(const Safetensors& file, const GradCon<Tree>& po
     return profile;
 }
 
-/// Can a rule score what a detector gives? Called with each rule. @throws ValueError that says why not
+/// Whether the lists that a rule keeps are whole. @throws ValueError that says what is wrong
 struct ScoreRuleCheck {
-    std::size_t count; // monitored tensors
-    bool profiled, coded;
-
-    static void require(bool met, const char* need) {
-        if (!met) throw ValueError(message("this score rule needs ", need));
-    }
-    void lengths(const std::vector<double>& means, const std::vector<double>& deviations, std::size_t needed) const {
-        if (means.size() != needed || deviations.size() != needed)
-            throw ValueError(message("this score rule needs ", needed, " means and deviations; given: ", means.size(),
-                                     " and ", deviations.size()));
+    static void require(bool met, const char* what) {
+        if (!met) throw ValueError(message("this score rule needs ", what));
     }
     void operator()(const StandardizedSum& sum) const {
-        require(!sum.terms.empty() && sum.terms.size() <= statistic_names.size(), "one term or more, at most 7");
-        for (const auto& term : sum.terms) {
-            require(profiled || !needs_profile(term.statistic()), "a profile");
-            require(coded || !needs_codes(term.statistic()), "a profile with codes");
-            lengths(term.means(), term.deviations(), is_of_tensors(term.statistic()) ? count : 1);
-        }
+        require(!sum.terms.empty() && sum.terms.size() < statistic_table.size(), "one term or more, at most 7");
     }
     void operator()(const ConformalSum& rule) const {
         (*this)(rule.sum);
@@ -92,14 +79,17 @@ struct ScoreRuleCheck {
         for (const auto& normal : rule.normal)
             require(!normal.empty() && std::ranges::is_sorted(normal), "normal values that ascend, one or more");
     }
-    void operator()(const LogNormDensityScore& rule) const { lengths(rule.means, rule.deviations, count); }
-    void operator()(const FinishedAlignmentScore&) const { require(profiled, "a profile"); }
-    void operator()(const CodeDistanceScore&) const { require(coded, "a profile with codes"); }
     template <class Plain>
     void operator()(const Plain&) const {}
 };
 
-/// f(term's number, its values by name) for the lists that a rule keeps.
+/// @throws ValueError when the rule is not whole, or needs what the model does not have
+inline void check_score_rule(const AnyScoreRule& rule, const Available& model) {
+    std::visit(ScoreRuleCheck{}, rule);
+    check(rule, model);
+}
+
+/// Writes what a rule keeps.
 struct ScoreRuleWriter {
     std::vector<Description>& descriptions;
     std::vector<TensorToWrite>& tensors;
@@ -111,9 +101,8 @@ struct ScoreRuleWriter {
     void operator()(const StandardizedSum& sum) const {
         for (std::size_t t = 0; t < sum.terms.size(); ++t) {
             const auto& term = sum.terms[t];
-            descriptions.push_back(Description()
-                                       .with("statistic", statistic_names[static_cast<std::size_t>(term.statistic())])
-                                       .with("scale", term.scale()));
+            descriptions.push_back(
+                Description().with("statistic", info(term.statistic()).name).with("scale", term.scale()));
             list(t, "means", term.means());
             list(t, "deviations", term.deviations());
         }

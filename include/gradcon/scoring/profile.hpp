@@ -16,30 +16,34 @@
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// What a finished model makes of the images it was trained on: of each monitored tensor the mean gradient of one
-/// image's error and how much each element varies (the diagonal of the Fisher information), and the distribution of the
-/// codes. Scores that go beyond the paper's compare an image with it (score_rules.hpp). With codes it is for images
-/// of one size only.
+/// Gradients and codes of a finished model on the images that it was trained on. The statistics mean_cosine,
+/// fisher_norm and code_distance compare an image with it. A profile with codes is for images of one size only.
 template <class T>
 struct GradientProfile {
-    std::vector<AlignedVector<T>> mean;   // of each monitored tensor's gradient g; unlike the running mean of training,
-                                          // which remembers gradients of models long gone
-    std::vector<AlignedVector<T>> weight; // 1 / (mean g^2 + a tenth of that, averaged over the tensor)
-    std::vector<double> code_mean;        // of z, in the order of its elements (of a Gaussian latent: of its mean)
-    AlignedVector<T> code_whitening;      // square, lower triangular: see kernels/whitening.hpp
+    /// The mean of each monitored tensor's gradient g = d loss / d phi_k over the images. The policy's reference
+    /// differs: it also averages the gradients of earlier models, from the start of training on.
+    std::vector<AlignedVector<T>> mean;
+    /// Of each element 1 / (F + 0.1 mean F), where F = mean of g^2 is the diagonal of the Fisher information and mean F
+    /// its average over the tensor.
+    std::vector<AlignedVector<T>> weight;
+    /// The mean of the codes, n values; of a Gaussian latent, of its means. Empty: a profile without codes.
+    std::vector<double> code_mean;
+    /// n x n, lower triangular: see kernels/whitening.hpp.
+    AlignedVector<T> code_whitening;
 
     bool has_codes() const { return !code_mean.empty(); }
 };
 
-/// For codes of n values, fit_profile takes a few n x n matrices of doubles, time of the order of N n^2 for N images
-/// and of n^3 once; a scorer then n^2 for each image. Longer codes than largest_code are left out of the profile, and
-/// scores have no code distance. (The paper's network makes codes of 1,600 values of images of 60 x 60.)
 struct ProfileOptions {
+    /// Longer codes are left out of the profile, and scores then have no code distance. Cost for codes of n values and
+    /// N images: O(n^2) memory and O(N n^2 + n^3) time in fit_profile, O(n^2) time for each scored image. (The paper's
+    /// network makes codes of 1,600 values from images of 60 x 60.)
     std::size_t largest_code = 2048;
 };
 
 namespace detail {
-/// The sizes of the tensors that the policy monitors in a tree. @throws ShapeError when some are not there
+/// The sizes of the tensors that the policy monitors in a tree.
+/// @throws ShapeError when the tree lacks one of them
 template <class Policy>
 std::vector<std::size_t> monitored_sizes(const Policy& policy, const typename Policy::Gradients& tree) {
     std::vector<std::size_t> sizes;
@@ -67,11 +71,12 @@ void check_profile(const GradientProfile<T>& profile, const Policy& policy, cons
                                  profile.code_whitening.size()));
 }
 
-/// The profile of a finished model on its training images: a forward and a backward pass for each.
-/// @param policy trained together with params, whose monitored tensors are looked at
+/// The profile of a finished model on its training images, by a forward and a backward pass for each image. Its bits do
+/// not depend on the number of threads.
+/// @param policy trained together with `params`; it says which tensors are monitored
 /// @param images N x height x width x channels, N > 0
-/// @throws ValueError when there are no images, ShapeError when the model cannot give them back or the policy is of
-/// another network
+/// @throws ValueError when there are no images
+/// @throws ShapeError when the model cannot reconstruct them, or the policy is of another network
 template <class Model, class Params, class Policy>
 GradientProfile<scalar_t<Params>> fit_profile(const Model& model, const Params& params, const Policy& policy,
                                               Batch<scalar_t<Params>> images, Executor& executor,
@@ -85,9 +90,9 @@ GradientProfile<scalar_t<Params>> fit_profile(const Model& model, const Params& 
     std::vector<ScoringWorkspace<Model, T>> workspaces(executor.workers());
     for (auto& w : workspaces) w.gradient = zeros_like(params);
 
-    // Blocks of images, of which each of a fixed number of parts takes its share: one thread sums a part's gradients,
-    // and the parts are summed in order. Codes are kept for a block, whose products the threads then add row by row.
-    // Either way the number of threads does not show in the bits.
+    // A block of images is cut into a fixed number of parts. One thread sums the gradients of a part, and the parts are
+    // summed in order. The codes of a block are kept, and the threads add their products row by row. Neither depends on
+    // the number of threads.
     constexpr std::size_t parts = 16, share = 8, block = parts * share;
     struct Sums {
         std::vector<std::vector<double>> gradient, square;
@@ -146,7 +151,7 @@ GradientProfile<scalar_t<Params>> fit_profile(const Model& model, const Params& 
         for (const double s : square) floor += 0.1 * s / static_cast<double>(square.size());
         auto& weight = profile.weight.emplace_back(square.size());
         for (std::size_t e = 0; e < weight.size(); ++e) {
-            const double w = 1 / (square[e] + floor); // too large for T where a layer is dead: it says nothing
+            const double w = 1 / (square[e] + floor); // too large for T in a dead layer, which says nothing
             weight[e] = w <= double{std::numeric_limits<T>::max()} ? static_cast<T>(w) : T{0};
         }
     }

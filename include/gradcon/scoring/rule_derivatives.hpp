@@ -4,59 +4,47 @@
 #include "gradcon/scoring/score_rules.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <span>
 #include <variant>
 #include <vector>
 
-// How a score changes with each of the statistics that it is made of. A rule of your own takes part with an
-// add_derivative in its own namespace.
+// How a score changes with each statistic that it is made of.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// The partial derivatives of one image's score, for each Statistic of every monitored tensor or the one of the image.
+/// The partial derivatives of one image's score, one for each value of each statistic.
 class ScoreDerivative {
   public:
-    double score = 0; // in SampleStatistics::score, the paper's
-
-    /// All 0. Statistics that need a profile, or one with codes, have derivatives only with `has_profile` or
-    /// `has_codes`.
-    void reset(std::size_t monitored, bool has_profile, bool has_codes) {
-        score = 0;
-        for (std::size_t i = 0; i < slopes_.size(); ++i) {
-            const auto statistic = static_cast<Statistic>(i);
-            const bool missing = (needs_profile(statistic) && !has_profile) || (needs_codes(statistic) && !has_codes);
-            slopes_[i].assign(missing ? 0 : is_of_tensors(statistic) ? monitored : 1, 0);
-        }
+    /// All 0, for the statistics that a scorer can compute.
+    void reset(const Available& available) {
+        for (const Statistic s : every_statistic) slopes_[s].assign(available.size(s), 0);
     }
 
-    /// @throws ValueError when the statistic needs a profile that is not there
+    /// @throws ValueError when the scorer cannot compute the statistic
     std::span<double> operator[](Statistic statistic) {
-        auto& slopes = slopes_[static_cast<std::size_t>(statistic)];
+        auto& slopes = slopes_[statistic];
         if (slopes.empty())
-            throw ValueError(message("the score needs ", statistic_names[static_cast<std::size_t>(statistic)],
+            throw ValueError(message("the score needs ", info(statistic).name,
                                      ", and with it a Scorer that was made with a GradientProfile",
-                                     needs_codes(statistic) ? " with codes" : ""));
+                                     info(statistic).needs == Requirement::codes ? " with codes" : ""));
         return slopes;
     }
 
-    /// Does the score look at the gradients of the monitored tensors?
+    /// Whether the score depends on the gradients of the monitored tensors.
     bool is_of_gradients() const {
-        for (std::size_t i = 0; i < slopes_.size(); ++i)
-            if (is_of_tensors(static_cast<Statistic>(i)) &&
-                std::ranges::any_of(slopes_[i], [](double slope) { return slope != 0; }))
-                return true;
-        return false;
+        return std::ranges::any_of(every_statistic, [&](Statistic s) {
+            return info(s).of_tensors && std::ranges::any_of(slopes_[s], [](double slope) { return slope != 0; });
+        });
     }
 
   private:
-    std::array<std::vector<double>, statistic_names.size()> slopes_;
+    ByStatistic<std::vector<double>> slopes_;
 };
 
 namespace detail {
-/// Of log max(v, 1e-300), by which positive statistics enter.
+/// The derivative of log max(v, 1e-300).
 inline double log_slope(double v) { return v < 1e-300 ? 0 : 1 / v; }
 
 inline void add_slope_of_minus_mean(std::span<double> slopes) {
@@ -71,67 +59,68 @@ inline void check_fitted(std::size_t fitted, std::span<const double> slopes) {
 }
 } // namespace detail
 
-/// d += the derivatives of `rule` at `s`.
-/// @throws ValueError when the rule has none, needs a profile that is not there, or was fitted for another network
-inline void add_derivative(const ReconstructionScore&, const SampleStatistics&, ScoreDerivative& d) {
+// add_derivative(rule, s, d): d += the derivatives of `rule` at `s`. For a rule of your own, write one beside it.
+// Throws ValueError when the rule has no derivative, needs a profile that is missing, or was fitted for another
+// network.
+inline void add_derivative(const ReconstructionScore&, const Statistics&, ScoreDerivative& d) {
     d[Statistic::reconstruction_error][0] += 1;
 }
-inline void add_derivative(const GradientScore&, const SampleStatistics&, ScoreDerivative& d) {
+inline void add_derivative(const GradientScore&, const Statistics&, ScoreDerivative& d) {
     detail::add_slope_of_minus_mean(d[Statistic::cosine]);
 }
-inline void add_derivative(const GradConScore&, const SampleStatistics&, ScoreDerivative& d) { d.score += 1; }
-inline void add_derivative(const LatentScore&, const SampleStatistics&, ScoreDerivative& d) {
+inline void add_derivative(const GradConScore&, const Statistics&, ScoreDerivative& d) { d[Statistic::score][0] += 1; }
+inline void add_derivative(const LatentScore&, const Statistics&, ScoreDerivative& d) {
     d[Statistic::latent_divergence][0] += 1;
 }
-inline void add_derivative(const CodeDistanceScore&, const SampleStatistics&, ScoreDerivative& d) {
+inline void add_derivative(const CodeDistanceScore&, const Statistics&, ScoreDerivative& d) {
     d[Statistic::code_distance][0] += 1;
 }
-inline void add_derivative(const FinishedAlignmentScore&, const SampleStatistics&, ScoreDerivative& d) {
+inline void add_derivative(const FinishedAlignmentScore&, const Statistics&, ScoreDerivative& d) {
     detail::add_slope_of_minus_mean(d[Statistic::mean_cosine]);
 }
 
-/// scale / n * sum (value - mean) / deviation, where value is -v of a cosine v and log v of the others.
-inline void add_derivative(const StandardizedStatistic& rule, const SampleStatistics& s, ScoreDerivative& d) {
+/// Of scale / n * sum (value - mean) / deviation, where value is -v for a cosine v and log v for the others.
+inline void add_derivative(const StandardizedStatistic& rule, const Statistics& s, ScoreDerivative& d) {
     const Statistic statistic = rule.statistic();
     const std::span<double> slopes = d[statistic];
     detail::check_fitted(rule.means().size(), slopes);
-    const auto values = values_of(statistic, s);
+    const auto values = s[statistic];
+    const bool negated = info(statistic).scale == Scale::negated;
     for (std::size_t k = 0; k < slopes.size(); ++k) {
         const double deviation = rule.deviations()[k];
-        const bool is_cosine = statistic == Statistic::cosine || statistic == Statistic::mean_cosine;
         if (deviation > 0)
             slopes[k] += rule.scale() / static_cast<double>(slopes.size()) / deviation *
-                         (is_cosine ? -1 : detail::log_slope(values[k]));
+                         (negated ? -1 : detail::log_slope(values[k]));
     }
 }
-inline void add_derivative(const StandardizedSum& rule, const SampleStatistics& s, ScoreDerivative& d) {
+inline void add_derivative(const StandardizedSum& rule, const Statistics& s, ScoreDerivative& d) {
     for (const auto& term : rule.terms) add_derivative(term, s, d);
 }
 
-/// sum z^2 / 2 with z = (log norm - mean) / deviation.
-inline void add_derivative(const LogNormDensityScore& rule, const SampleStatistics& s, ScoreDerivative& d) {
+/// Of sum z^2 / 2 with z = (log norm - mean) / deviation.
+inline void add_derivative(const LogNormDensityScore& rule, const Statistics& s, ScoreDerivative& d) {
     const std::span<double> slopes = d[Statistic::gradient_norm];
     detail::check_fitted(rule.means.size(), slopes);
     detail::check_fitted(rule.deviations.size(), slopes);
     for (std::size_t k = 0; k < slopes.size(); ++k) {
-        const double norm = s.gradient_norm[k], deviation = rule.deviations[k];
+        const double norm = s.gradient_norm()[k], deviation = rule.deviations[k];
         if (deviation > 0)
             slopes[k] +=
                 (std::log(std::max(norm, 1e-300)) - rule.means[k]) / deviation / deviation * detail::log_slope(norm);
     }
 }
 
-inline void add_derivative(const ConformalSum&, const SampleStatistics&, ScoreDerivative&) {
+inline void add_derivative(const ConformalSum&, const Statistics&, ScoreDerivative&) {
     throw ValueError("a ConformalSum counts normal samples, a step function that has no derivative: take its member "
                      "`sum`, a StandardizedSum");
 }
-inline void add_derivative(const AnyScoreRule& rule, const SampleStatistics& s, ScoreDerivative& d) {
+inline void add_derivative(const AnyScoreRule& rule, const Statistics& s, ScoreDerivative& d) {
     std::visit([&](const auto& chosen) { add_derivative(chosen, s, d); }, rule);
 }
 
-/// A score rule whose derivative is known.
+/// A score rule that has an add_derivative.
 template <class P>
-concept DifferentiableScore = ScoreRule<P> && requires(const P& rule, const SampleStatistics& s, ScoreDerivative& d) {
+concept DifferentiableScore = ScoreRule<P> && requires(const P& rule, const Statistics& s, ScoreDerivative& d) {
     add_derivative(rule, s, d);
 };
 

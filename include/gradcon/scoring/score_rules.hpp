@@ -16,14 +16,26 @@
 #include <variant>
 #include <vector>
 
-// What turns a sample's statistics into one number, higher = more anomalous. A rule of your own is any
-// double(const SampleStatistics&), for one sample (Scorer::statistics) or for many (scores_by). Some are fitted on the
-// Scores of normal samples that training has not seen (the validation images); no anomaly is ever looked at.
+// A score rule makes one number of a sample's statistics; higher is more anomalous. Some rules are fitted on the Scores
+// of normal samples that training has not seen (the validation images). No rule is fitted on anomalies.
+//
+// A rule of your own is any `double(const Statistics&)`. Two members are optional, and so is a function beside it:
+//
+//     struct WorstTensor {
+//         double operator()(const gradcon::Statistics& s) const { return -std::ranges::min(s.mean_cosine()); }
+//
+//         // For detectors and files, which refuse a model that lacks what the rule needs; without it nothing is
+//         needed. gradcon::Needs needs() const { return gradcon::needs(gradcon::Statistic::mean_cosine); }
+//         // For messages.
+//         const char* name() const { return "worst_tensor"; }
+//     };
+//     // For explanations, in the rule's namespace: see rule_derivatives.hpp.
+//     void add_derivative(const WorstTensor& rule, const gradcon::Statistics& s, gradcon::ScoreDerivative& d);
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
 template <class Rule>
-concept ScoreRule = std::is_invocable_r_v<double, const Rule&, const SampleStatistics&>;
+concept ScoreRule = std::is_invocable_r_v<double, const Rule&, const Statistics&>;
 
 /// The rule's score of every sample.
 template <ScoreRule Rule>
@@ -33,87 +45,105 @@ std::vector<double> scores_by(const Rule& rule, const Scores& scores) {
     return values;
 }
 
+/// What a score rule needs of the scorer.
+struct Needs {
+    bool profile = false;
+    bool codes = false;      // a profile with codes
+    std::size_t tensors = 0; // the number of monitored tensors that the rule was fitted for; 0: any
+
+    /// What two rules need together. @throws ValueError when they were fitted for different numbers of tensors
+    friend Needs operator|(const Needs& a, const Needs& b) {
+        if (a.tensors != 0 && b.tensors != 0 && a.tensors != b.tensors)
+            throw ValueError(message("the terms of a score rule were fitted for ", a.tensors, " and for ", b.tensors,
+                                     " monitored tensors"));
+        return {a.profile || b.profile, a.codes || b.codes, std::max(a.tensors, b.tensors)};
+    }
+};
+
+constexpr Needs needs(Statistic statistic) {
+    const Requirement requirement = info(statistic).needs;
+    return {.profile = requirement != Requirement::nothing, .codes = requirement == Requirement::codes};
+}
+
+/// What a rule says that it needs; nothing, if it does not say.
+/// @throws ValueError when what was fitted contradicts itself
+template <ScoreRule Rule>
+Needs needs(const Rule& rule) {
+    if constexpr (requires { rule.needs(); }) return rule.needs();
+    else return {};
+}
+
+/// For messages.
+template <ScoreRule Rule>
+const char* name_of(const Rule& rule) {
+    if constexpr (requires { rule.name(); }) return rule.name();
+    else return "of your own";
+}
+
+/// @throws ValueError that says what the rule needs, unless a scorer has it
+template <ScoreRule Rule>
+void check(const Rule& rule, const Available& available) {
+    const Needs n = needs(rule);
+    const bool fits = n.tensors == 0 || n.tensors == available.tensors;
+    if (fits && (available.profile || !n.profile) && (available.codes || !n.codes)) return;
+    const char* profile = n.codes ? "a profile with codes" : n.profile ? "a profile" : "";
+    throw ValueError(message("the score rule ", name_of(rule), " needs ", profile,
+                             n.profile && n.tensors != 0 ? " and " : "",
+                             n.tensors != 0 ? message(n.tensors, " monitored tensors") : "", "; this model has ",
+                             available.tensors, " monitored tensors, with ",
+                             available.codes     ? "codes"
+                             : available.profile ? "a profile without codes"
+                                                 : "no profile"));
+}
+
 /// The mean squared error, as autoencoders are mostly used.
 struct ReconstructionScore {
-    double operator()(const SampleStatistics& s) const { return s.reconstruction_error; }
+    double operator()(const Statistics& s) const { return s.reconstruction_error(); }
 };
 
 /// Minus the mean cosine with the running reference (paper, section 4.3, the gradient loss).
 struct GradientScore {
-    double operator()(const SampleStatistics& s) const { return minus_mean(s.cosine); }
+    double operator()(const Statistics& s) const { return minus_mean(s.cosine()); }
 };
 
 /// mse + beta * gradient score, with the policy's beta (paper, section 4.3): the default.
 struct GradConScore {
-    double operator()(const SampleStatistics& s) const { return s.score; }
+    double operator()(const Statistics& s) const { return s.score(); }
 };
 
 /// KL of the code, for a variational autoencoder (paper, table 1, the latent loss); 0 for others.
 struct LatentScore {
-    double operator()(const SampleStatistics& s) const { return s.latent_divergence; }
+    double operator()(const Statistics& s) const { return s.latent_divergence(); }
 };
 
-/// The Mahalanobis distance of the code from those of the training images, without gradients. Needs a profile.
+/// The Mahalanobis distance of the code from the codes of the training images. It uses no gradient, and needs a profile
+/// with codes.
 struct CodeDistanceScore {
-    double operator()(const SampleStatistics& s) const { return s.code_distance; }
+    double operator()(const Statistics& s) const { return s.code_distance(); }
+    Needs needs() const { return gradcon::needs(Statistic::code_distance); }
 };
 
-/// Minus the mean cosine with the finished model's mean gradient, instead of the running one. Needs a profile.
+/// Minus the mean cosine with the finished model's mean gradient, instead of the running mean of training. Needs a
+/// profile.
 struct FinishedAlignmentScore {
-    double operator()(const SampleStatistics& s) const { return minus_mean(s.mean_cosine); }
+    double operator()(const Statistics& s) const { return minus_mean(s.mean_cosine()); }
+    Needs needs() const { return gradcon::needs(Statistic::mean_cosine); }
 };
 
-/// What may be a term of a combined score. Positive ones enter by their logarithm, cosines with a minus: so that larger
-/// is stranger.
-enum class Statistic {
-    reconstruction_error,
-    cosine,
-    gradient_norm,
-    latent_divergence,
-    mean_cosine,
-    fisher_norm,
-    code_distance
-};
-
-/// Has every monitored tensor a value of its own, or the sample one?
-constexpr bool is_of_tensors(Statistic statistic) {
-    return statistic == Statistic::cosine || statistic == Statistic::gradient_norm ||
-           statistic == Statistic::mean_cosine || statistic == Statistic::fisher_norm;
-}
-/// Does the statistic need a profile, and does it need one with codes?
-constexpr bool needs_profile(Statistic statistic) {
-    return statistic == Statistic::mean_cosine || statistic == Statistic::fisher_norm;
-}
-constexpr bool needs_codes(Statistic statistic) { return statistic == Statistic::code_distance; }
-
-/// The statistic's values: of every monitored tensor, or one; none, or NaN, where it needs a profile that is not there.
-/// Valid as long as `s`.
-inline std::span<const double> values_of(Statistic statistic, const SampleStatistics& s) {
-    switch (statistic) {
-    case Statistic::reconstruction_error: return {&s.reconstruction_error, 1};
-    case Statistic::cosine: return s.cosine;
-    case Statistic::gradient_norm: return s.gradient_norm;
-    case Statistic::latent_divergence: return {&s.latent_divergence, 1};
-    case Statistic::mean_cosine: return s.mean_cosine;
-    case Statistic::fisher_norm: return s.fisher_norm;
-    case Statistic::code_distance: return {&s.code_distance, 1};
-    }
-    return {};
-}
-
-/// One statistic on a common scale: of each monitored tensor standardised on normal samples, averaged over the tensors,
-/// and the average divided by its standard deviation. A tensor whose statistic never varies is left out.
+/// One statistic on a common scale. The values of each monitored tensor are standardised on normal samples and averaged
+/// over the tensors; the average is divided by its standard deviation. A tensor whose value never varies is left out.
+/// Positive statistics are taken as logarithms and cosines are negated, so that larger always means more anomalous.
 class StandardizedStatistic {
   public:
-    /// @param normal of samples that training has not seen, 2 or more
-    /// @throws ValueError when there are fewer, or they lack the statistic
-    StandardizedStatistic(Statistic statistic, const Scores& normal) : statistic_(statistic) {
+    /// @param statistic any but the paper's score, which is a sum itself
+    /// @param normal of 2 or more normal samples that training has not seen
+    /// @throws ValueError when there are fewer, they lack the statistic, or it is not finite on one of them
+    StandardizedStatistic(Statistic statistic, const Scores& normal) : statistic_(term(statistic)) {
         const std::size_t n = normal.samples();
         if (n < 2) throw ValueError(message("a standardised statistic needs 2 normal samples or more; given: ", n));
         const std::size_t values = count(normal[0]);
         if (values == 0)
-            throw ValueError(message("these Scores lack the statistic",
-                                     needs_profile(statistic) ? ": it needs a GradientProfile" : ""));
+            throw ValueError(message("these Scores lack the statistic ", info(statistic).name, needed(statistic)));
         means_.assign(values, 0);
         deviations_.assign(values, 0);
         for (std::size_t i = 0; i < n; ++i)
@@ -121,10 +151,7 @@ class StandardizedStatistic {
         for (std::size_t i = 0; i < n; ++i)
             for (std::size_t k = 0; k < values; ++k) deviations_[k] += std::pow(value(normal[i], k) - means_[k], 2);
         for (std::size_t k = 0; k < values; ++k) {
-            if (!is_finite(means_[k]))
-                throw ValueError(
-                    message("a standardised statistic is not finite on some normal sample",
-                            needs_codes(statistic) ? "; it needs Scores made with a GradientProfile with codes" : ""));
+            if (!is_finite(means_[k])) throw ValueError("a standardised statistic is not finite on some normal sample");
             double& d = deviations_[k];
             d = std::sqrt(d / static_cast<double>(n - 1));
             if (d <= 1e-10 * std::abs(means_[k])) d = 0; // the rounding of the mean of what never varies
@@ -134,9 +161,10 @@ class StandardizedStatistic {
         scale_ = square > 0 ? std::sqrt(static_cast<double>(n - 1) / square) : 0;
     }
 
-    /// As a model file kept it. @throws ValueError for lists that differ in length or are empty
+    /// From what a model file keeps.
+    /// @throws ValueError for lists that differ in length or are empty, or for the paper's score
     StandardizedStatistic(Statistic statistic, std::vector<double> means, std::vector<double> deviations, double scale)
-        : statistic_(statistic), means_(std::move(means)), deviations_(std::move(deviations)), scale_(scale) {
+        : statistic_(term(statistic)), means_(std::move(means)), deviations_(std::move(deviations)), scale_(scale) {
         if (means_.empty() || means_.size() != deviations_.size())
             throw ValueError(message("a standardised statistic needs as many means as deviations, 1 or more; given: ",
                                      means_.size(), " and ", deviations_.size()));
@@ -148,7 +176,7 @@ class StandardizedStatistic {
     double scale() const { return scale_; }
 
     /// NaN for a sample without that statistic.
-    double operator()(const SampleStatistics& s) const {
+    double operator()(const Statistics& s) const {
         if (count(s) != means_.size()) return std::numeric_limits<double>::quiet_NaN();
         double sum = 0;
         for (std::size_t k = 0; k < means_.size(); ++k)
@@ -156,11 +184,35 @@ class StandardizedStatistic {
         return scale_ * sum / static_cast<double>(means_.size());
     }
 
+    /// @throws ValueError when it was fitted for several values of a statistic that has one
+    Needs needs() const {
+        Needs n = gradcon::needs(statistic_);
+        if (info(statistic_).of_tensors) n.tensors = means_.size();
+        else if (means_.size() != 1)
+            throw ValueError(message("a score rule was fitted for ", means_.size(), " values of ",
+                                     info(statistic_).name, ", which has one"));
+        return n;
+    }
+
   private:
-    std::size_t count(const SampleStatistics& s) const { return values_of(statistic_, s).size(); }
-    double value(const SampleStatistics& s, std::size_t k) const {
-        const double v = values_of(statistic_, s)[k];
-        if (statistic_ == Statistic::cosine || statistic_ == Statistic::mean_cosine) return -v;
+    static Statistic term(Statistic statistic) {
+        if (info(statistic).scale == Scale::none)
+            throw ValueError(message(info(statistic).name, " is no statistic that can be standardised"));
+        return statistic;
+    }
+    static const char* needed(Statistic statistic) {
+        switch (info(statistic).needs) {
+        case Requirement::nothing: return "";
+        case Requirement::profile: return ": it needs a GradientProfile";
+        case Requirement::codes: return ": it needs a GradientProfile with codes";
+        }
+        return "";
+    }
+
+    std::size_t count(const Statistics& s) const { return s[statistic_].size(); }
+    double value(const Statistics& s, std::size_t k) const {
+        const double v = s[statistic_][k];
+        if (info(statistic_).scale == Scale::negated) return -v;
         return std::log(v < 1e-300 ? 1e-300 : v); // NaN stays NaN
     }
 
@@ -181,25 +233,33 @@ struct StandardizedSum {
         return sum;
     }
 
-    double operator()(const SampleStatistics& s) const {
+    double operator()(const Statistics& s) const {
         double sum = 0;
         for (const auto& term : terms) sum += term(s);
         return sum;
     }
+
+    /// @throws ValueError when the terms were fitted for different numbers of tensors
+    Needs needs() const {
+        Needs all;
+        for (const auto& term : terms) all = all | term.needs();
+        return all;
+    }
 };
 
-/// The rule recommended after MNIST, Fashion-MNIST and CIFAR-10 (docs/results.md): how far the code lies from
-/// those of training, and how badly the gradient aligns. What one misses the other finds.
-/// @param normal scores of normal samples that training has not seen, with a profile
+/// The rule that we recommend after MNIST, Fashion-MNIST and CIFAR-10 (docs/results.md): the distance of the code from
+/// the codes of training, and the alignment of the gradient. Each finds anomalies that the other misses.
+/// @param normal of 2 or more normal samples that training has not seen, by a scorer with a profile with codes
+/// @throws ValueError as StandardizedStatistic does
 inline StandardizedSum recommended_score(const Scores& normal) {
     constexpr std::array statistics{Statistic::code_distance, Statistic::cosine};
     return StandardizedSum::fit(statistics, normal);
 }
 
 /// Fisher's combination: minus the sum of the logarithms of each statistic's conformal p-value,
-/// p = (1 + normal samples that are as strange) / (1 + normal samples). The samples that a statistic is compared with
-/// have also standardised it: of one value that is no matter (its order stays), but the p-value of a statistic of
-/// several tensors is approximate.
+/// p = (1 + normal samples that are as strange) / (1 + normal samples). The same samples standardise a statistic and
+/// give its p-value. That is exact for a statistic of one value, whose order it keeps, and approximate for a statistic
+/// of several tensors.
 struct ConformalSum {
     StandardizedSum sum;
     std::vector<std::vector<double>> normal; // of each term, ascending
@@ -212,7 +272,7 @@ struct ConformalSum {
         return fitted;
     }
 
-    double operator()(const SampleStatistics& s) const {
+    double operator()(const Statistics& s) const {
         double total = 0;
         for (std::size_t t = 0; t < normal.size(); ++t) {
             const double value = sum.terms[t](s);
@@ -222,26 +282,37 @@ struct ConformalSum {
         }
         return total;
     }
+
+    Needs needs() const { return sum.needs(); }
 };
 
-/// Minus the log density of the gradient's log norms, one normal distribution for each monitored tensor (Dauncey,
-/// Holmes, Williams and Falck, 2024): unlike a sum it also finds gradients that are too small.
+/// Minus the log density of the gradient's log norms, with one normal distribution for each monitored tensor (Dauncey,
+/// Holmes, Williams and Falck, 2024). Unlike a sum, it also finds gradients that are too small.
 struct LogNormDensityScore {
     std::vector<double> means, deviations;
 
-    /// @param normal of samples that training has not seen, 2 or more  @throws ValueError when there are fewer
+    /// @param normal of 2 or more normal samples that training has not seen
+    /// @throws ValueError when there are fewer
     static LogNormDensityScore fit(const Scores& normal) {
         const StandardizedStatistic norms(Statistic::gradient_norm, normal);
         return {norms.means(), norms.deviations()};
     }
 
+    /// @throws ValueError for lists that differ in length
+    Needs needs() const {
+        if (means.size() != deviations.size())
+            throw ValueError(message("a log-norm density needs as many means as deviations; given: ", means.size(),
+                                     " and ", deviations.size()));
+        return {.tensors = means.size()};
+    }
+
     /// NaN for a sample of another number of monitored tensors.
-    double operator()(const SampleStatistics& s) const {
-        if (means.size() != s.gradient_norm.size() || deviations.size() != means.size())
+    double operator()(const Statistics& s) const {
+        if (means.size() != s.gradient_norm().size() || deviations.size() != means.size())
             return std::numeric_limits<double>::quiet_NaN();
         double sum = 0;
         for (std::size_t k = 0; k < means.size(); ++k) {
-            const double z = (std::log(std::max(s.gradient_norm[k], 1e-300)) - means[k]) / deviations[k];
+            const double z = (std::log(std::max(s.gradient_norm()[k], 1e-300)) - means[k]) / deviations[k];
             if (deviations[k] > 0) sum += z * z / 2 + std::log(deviations[k] * std::sqrt(2 * std::numbers::pi));
         }
         return sum;
@@ -253,22 +324,23 @@ using ScoreRuleVariant = std::variant<GradConScore, ReconstructionScore, Gradien
                                       FinishedAlignmentScore, LogNormDensityScore, StandardizedSum, ConformalSum>;
 }
 
-/// Any of the rules above, chosen when running: a std::variant of them that is a rule itself.
-struct AnyScoreRule : detail::ScoreRuleVariant {
-    using detail::ScoreRuleVariant::variant;
-
-    double operator()(const SampleStatistics& s) const {
-        return std::visit([&](const auto& rule) { return rule(s); }, *this);
-    }
-};
-/// Their names, in that order.
+/// Their names in messages and model files, in that order.
 inline constexpr std::array<const char*, std::variant_size_v<detail::ScoreRuleVariant>> score_rule_names{
     "gradcon",          "reconstruction",   "gradient",     "latent", "code_distance", "finished_alignment",
     "log_norm_density", "standardized_sum", "conformal_sum"};
-/// The names of the statistics, in the order of Statistic.
-inline constexpr std::array<const char*, 7> statistic_names{"reconstruction_error", "cosine",      "gradient_norm",
-                                                            "latent_divergence",    "mean_cosine", "fisher_norm",
-                                                            "code_distance"};
+
+/// Any of the rules above, chosen at run time: a std::variant of them that is a rule itself.
+struct AnyScoreRule : detail::ScoreRuleVariant {
+    using detail::ScoreRuleVariant::variant;
+
+    double operator()(const Statistics& s) const {
+        return std::visit([&](const auto& rule) { return rule(s); }, *this);
+    }
+    const char* name() const { return score_rule_names[index()]; }
+    Needs needs() const {
+        return std::visit([](const auto& rule) { return gradcon::needs(rule); }, *this);
+    }
+};
 
 } // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon
