@@ -100,7 +100,7 @@ TEST_SUITE("loss") {
             const auto scores = score_each(Scorer{model, params, policy, profile}, images, serial);
             TrainingWorkspace<std::remove_cvref_t<decltype(model)>, float> workspace(params);
             const auto one = evaluate(model, params, policy, Batch<float>(images).slice(5, 1), workspace, serial);
-            CHECK(scores.reconstruction_error[5] == doctest::Approx(one.reconstruction).epsilon(1e-6));
+            CHECK(scores.reconstruction_error()[5] == doctest::Approx(one.reconstruction).epsilon(1e-6));
         };
         train(Autoencoder{cae.encoder, cae.decoder, Latent{}, L1Loss{}});
         train(Autoencoder{cae.encoder, cae.decoder, Latent{}, SsimLoss{.window = 5}});

@@ -48,8 +48,8 @@ TEST_SUITE("gradient") {
         const auto g = gradient(model, params, images);
         SerialExecutor serial;
         const auto scores = score_each(Scorer{model, params, policy}, images, serial);
-        CHECK(policy.alignments(g.decoder)[0].cosine == doctest::Approx(scores.cosine[0]).epsilon(1e-5));
-        CHECK(policy.score(scores.reconstruction_error[0], g.decoder) ==
-              doctest::Approx(scores.score[0]).epsilon(1e-5));
+        CHECK(policy.alignments(g.decoder)[0].cosine == doctest::Approx(scores[0].cosine()[0]).epsilon(1e-5));
+        CHECK(policy.score(scores.reconstruction_error()[0], g.decoder) ==
+              doctest::Approx(scores.score()[0]).epsilon(1e-5));
     }
 }
