@@ -56,6 +56,8 @@ concept SampleOfDetector = requires(const Sample& sample) {
 /// A trained and calibrated model that scores pictures as they come (or rows of a table), const from construction on:
 /// any number of threads may share it, each with a workspace of its own. Nothing is allocated once a workspace has seen
 /// a picture of each size and kind.
+///
+/// Memory: its TrainedModel and one ScoringModel, which copies of the Detector share. The profile lies in both.
 template <class T = float>
 class Detector {
   public:

@@ -40,8 +40,8 @@ struct ExplainerWorkspace {
     std::vector<T> slope, difference, half; // of what the network takes; half: resized along one axis
 };
 
-/// Explains a detector's scores. Const, and for any number of threads, each with a workspace of its own. An explanation
-/// takes 3 to 10 times as long as a score.
+/// Explains a detector's scores. Const: any number of threads may share it, each with a workspace of its own. An
+/// explanation takes 3 to 10 times as long as a score. It adds no memory to its Detector's: both use one ScoringModel.
 template <class T = float>
 class Explainer {
   public:
