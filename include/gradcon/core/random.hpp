@@ -24,7 +24,7 @@ inline std::size_t random_index(Rng& rng, std::size_t count) {
     const std::uint64_t n = count, unfair = (0 - n) % n; // 2^64 mod n values at the bottom are drawn again
     std::uint64_t draw = rng();
     while (draw < unfair) draw = rng();
-    return static_cast<std::size_t>(draw % n);
+    return draw % n;
 }
 
 /// A number drawn from the standard normal distribution (Box and Muller).

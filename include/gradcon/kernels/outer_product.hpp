@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gradcon/kernels/image_map.hpp"
+#include "gradcon/kernels/reduce.hpp"
 
 #include <algorithm>
 #include <array>
@@ -21,32 +22,32 @@ struct Meeting {
     const T* b;
 };
 
-/// sum[i][v] = sum over meetings of a[input + i] * b[channel + v * lanes ...], for `Inputs` consecutive inputs and
+/// sum.at[i][v] = sum over meetings of a[input + i] * b[channel + v * lanes ...], for `Inputs` consecutive inputs and
 /// Vectors * Lanes channels. A list of positions, whatever their order in memory, makes one long loop of many short
 /// ones.
 template <int Inputs, int Vectors, class V, class T>
 [[gnu::always_inline]] inline void outer_tile(std::span<const Meeting<T>> meetings, Index input, Index channel,
-                                              V (&sum)[Inputs][Vectors]) {
+                                              GradientTile<V, Inputs, Vectors>& sum) {
     constexpr int lanes = sizeof(V) / sizeof(T);
-    V total[Inputs][Vectors] = {};
+    GradientTile<V, Inputs, Vectors> total = {};
     const Meeting<T>* __restrict meeting = meetings.data();
     const auto count = static_cast<Index>(meetings.size());
 #pragma GCC unroll 4
     for (Index m = 0; m < count; ++m) {
         const T* __restrict a = meeting[m].a + input;
         const T* __restrict b = meeting[m].b + channel;
-        V w[Vectors];
+        V w[static_cast<std::size_t>(Vectors)];
 #pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v) w[v] = simd::load<V>(b + v * lanes);
 #pragma GCC unroll 8
         for (int i = 0; i < Inputs; ++i)
 #pragma GCC unroll 4
-            for (int v = 0; v < Vectors; ++v) total[i][v] += w[v] * a[i];
+            for (int v = 0; v < Vectors; ++v) total.at[i][v] += w[v] * a[i];
     }
 #pragma GCC unroll 8
     for (int i = 0; i < Inputs; ++i)
 #pragma GCC unroll 4
-        for (int v = 0; v < Vectors; ++v) sum[i][v] = total[i][v];
+        for (int v = 0; v < Vectors; ++v) sum.at[i][v] = total.at[i][v];
 }
 
 /// Calls f(first, Constant<n>) for consecutive ranges of as many inputs as the registers hold sums for, then 4, 2, 1.
@@ -126,8 +127,8 @@ void outer_product(const Window& window, std::span<const ImagePair<T>> pairs, Re
                     constexpr int v_count = decltype(vectors)::value, l_count = decltype(lanes)::value;
                     for_each_input_tile<v_count>(
                         run, [&](Index input, auto inputs) __attribute__((always_inline)) {
-                            simd::Vector<T, l_count> sum[decltype(inputs)::value][v_count];
-                            outer_tile<decltype(inputs)::value, v_count>(meetings, input, first, sum);
+                            GradientTile<simd::Vector<T, l_count>, decltype(inputs)::value, v_count> sum;
+                            outer_tile(meetings, input, first, sum);
                             reduction(weight + input * s.channels + first, s.channels, sum);
                         });
                     reduction.flush();

@@ -8,8 +8,8 @@
 #include <type_traits>
 
 // What becomes of a weight gradient's tile while it is still in registers. A reduction is called as
-// reduction(offset, step, tile): tile[i][v] holds the elements of the gradient from offset + i * step + v * lanes on.
-// Each element comes once; or in parts, if the reduction adds_up.
+// reduction(offset, step, tile): tile.at[i][v] holds the elements of the gradient from offset + i * step + v * lanes
+// on. Each element comes once; or in parts, if the reduction adds_up.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 namespace kernels {
@@ -44,6 +44,12 @@ void reduce(std::span<const T> g, Reduction<T>& r) {
         r.sum.weighted_square += double{r.weight[i]} * double{g[i]} * double{g[i]};
 }
 
+/// A tile of a weight gradient, inputs x channels in vectors.
+template <class V, int Inputs, int Vectors>
+struct GradientTile {
+    V at[static_cast<std::size_t>(Inputs)][static_cast<std::size_t>(Vectors)];
+};
+
 /// gradient += tile: the batch gradient of training.
 template <class T>
 struct AddTo {
@@ -52,13 +58,13 @@ struct AddTo {
 
     template <int Inputs, int Vectors, class V>
     [[gnu::always_inline]] void operator()(std::ptrdiff_t offset, std::ptrdiff_t step,
-                                           const V (&tile)[Inputs][Vectors]) {
+                                           const GradientTile<V, Inputs, Vectors>& tile) {
 #pragma GCC unroll 8
         for (int i = 0; i < Inputs; ++i)
 #pragma GCC unroll 4
             for (int v = 0; v < Vectors; ++v) {
                 T* to = gradient + offset + i * step + v * static_cast<std::ptrdiff_t>(sizeof(V) / sizeof(T));
-                simd::store(to, simd::load<V>(to) + tile[i][v]);
+                simd::store(to, simd::load<V>(to) + tile.at[i][v]);
             }
     }
     void flush() {}
@@ -70,23 +76,23 @@ template <class T, class Summands>
 class SampleSums {
   public:
     static constexpr bool adds_up = false; // (g + h)^2 is not g^2 + h^2
-    static constexpr int count = Summands::count;
+    static constexpr std::size_t count = Summands::count;
 
     explicit SampleSums(const Summands& summands) : summands_(summands) {}
 
     /// Four chains of each sum, so that the additions of a tile do not wait for one another.
     template <int Inputs, int Vectors, class V>
     [[gnu::always_inline]] void operator()(std::ptrdiff_t offset, std::ptrdiff_t step,
-                                           const V (&tile)[Inputs][Vectors]) {
+                                           const GradientTile<V, Inputs, Vectors>& tile) {
         constexpr int lanes = sizeof(V) / sizeof(T), chains = 4;
-        V parts[count][chains] = {};
+        V parts[count][std::size_t{chains}] = {};
 #pragma GCC unroll 8
         for (int i = 0; i < Inputs; ++i)
 #pragma GCC unroll 4
             for (int v = 0; v < Vectors; ++v)
-                summands_.add(parts, (i * Vectors + v) % chains, offset + i * step + v * lanes, tile[i][v]);
+                summands_.add(parts, (i * Vectors + v) % chains, offset + i * step + v * lanes, tile.at[i][v]);
 #pragma GCC unroll 4
-        for (int s = 0; s < count; ++s) {
+        for (std::size_t s = 0; s < count; ++s) {
             const V part = (parts[s][0] + parts[s][1]) + (parts[s][2] + parts[s][3]);
             if constexpr (std::is_same_v<V, simd::Vector<T>>) vectors_[s] += part;
             else sums_[s] += double{simd::sum_of_lanes<T, lanes>(part)};
@@ -95,7 +101,7 @@ class SampleSums {
 
     /// Empties the vector sums into double; called often enough that they stay short.
     void flush() {
-        for (int s = 0; s < count; ++s) {
+        for (std::size_t s = 0; s < count; ++s) {
             sums_[s] += double{simd::sum_of_lanes<T, simd::lanes<T>>(vectors_[s])};
             vectors_[s] = simd::Vector<T>{};
         }
@@ -110,10 +116,10 @@ class SampleSums {
 /// <reference, gradient> and |gradient|^2, for their cosine.
 template <class T>
 struct DotAndSquare {
-    static constexpr int count = 2;
+    static constexpr std::size_t count = 2;
     const T* reference;
 
-    template <class V, int Chains>
+    template <class V, std::size_t Chains>
     [[gnu::always_inline]] void add(V (&sums)[count][Chains], int chain, std::ptrdiff_t offset, const V& g) const {
         sums[0][chain] += simd::load<V>(reference + offset) * g;
         sums[1][chain] += g * g;
@@ -135,10 +141,10 @@ struct DotWithReference : SampleSums<T, DotAndSquare<T>> {
 /// The same, to the same bits, and the sums with a profile: see GradientProfile.
 template <class T>
 struct ProfileSummands {
-    static constexpr int count = 4;
+    static constexpr std::size_t count = 4;
     const T *reference, *mean, *weight;
 
-    template <class V, int Chains>
+    template <class V, std::size_t Chains>
     [[gnu::always_inline]] void add(V (&sums)[count][Chains], int chain, std::ptrdiff_t offset, const V& g) const {
         sums[0][chain] += simd::load<V>(reference + offset) * g;
         sums[1][chain] += g * g;

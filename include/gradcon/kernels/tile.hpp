@@ -71,7 +71,7 @@ struct Outputs {
 /// The results of a tile, so far.
 template <class V, int Rows, int Positions, int Vectors>
 struct Sums {
-    V at[Rows][Positions][Vectors];
+    V at[static_cast<std::size_t>(Rows)][static_cast<std::size_t>(Positions)][static_cast<std::size_t>(Vectors)];
 };
 
 /// Calls f(row, position, vector), unrolled, for the positions First <= position < Last of each row.
@@ -105,7 +105,7 @@ template <int First, int Last, int Lanes, class V, class T, int Rows, int Positi
     V half[static_cast<std::size_t>(std::max(1, halves))] = {};
     const auto number = [](int r, int p, int v) { return (r * (Last - First) + p - First) * Vectors + v; };
     const auto add = [&](Index k, auto odd) __attribute__((always_inline)) {
-        V w[Vectors];
+        V w[static_cast<std::size_t>(Vectors)];
 #pragma GCC unroll 4
         for (int v = 0; v < Vectors; ++v) w[v] = simd::load<V>(weight + (k * Vectors + v) * Lanes);
         for_each_sum<Rows, First, Last, Vectors>([&](int r, int p, int v) __attribute__((always_inline)) {
