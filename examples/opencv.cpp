@@ -127,7 +127,7 @@ void run(int argc, char** argv) {
     if (argc >= 3) {
         cv::VideoCapture video(argv[2]);
         if (!video.isOpened()) throw std::runtime_error(std::string(argv[2]) + ": cannot be opened as a video");
-        return watch(gradcon::io::load_detector(argv[1]), video, argc > 3 ? argv[3] : "");
+        return watch(gradcon::io::load(argv[1]), video, argc > 3 ? argv[3] : "");
     }
     const std::string film = (std::filesystem::temp_directory_path() / "gradcon-film.avi").string();
     make_film(film);

@@ -56,7 +56,7 @@ class BoundedQueue {
     bool closed_ = false;
 };
 
-/// Stands for one that gradcon::io::load_detector reads: not trained, calibrated on what this camera sees.
+/// Stands for one that gradcon::io::load reads: not trained, calibrated on what this camera sees.
 gradcon::Detector<float> make_detector();
 
 Frame capture(std::size_t number, gradcon::Rng& camera) {

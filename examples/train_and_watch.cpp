@@ -66,11 +66,11 @@ void run(const std::filesystem::path& file) {
     trained.score_rule = gradcon::recommended_score(gradcon::score_each(scorer, held_out, threads));
     trained.calibration = gradcon::Calibration(
         gradcon::scores_by(trained.score_rule, gradcon::score_each(scorer, calibrating, threads)), 0.01);
-    gradcon::io::save_model(file, trained);
+    gradcon::io::save(trained, file);
 
     // In the running system.
     // snippet: detector
-    const auto detector = gradcon::io::load_detector(file); // const: any number of threads may share it
+    const auto detector = gradcon::io::load(file); // const: any number of threads may share it
     auto workspace = detector.workspace();                  // one for each of them
     const auto picture = cloth(rng, true);
     const gradcon::Verdict verdict = detector.score(view(picture), workspace);

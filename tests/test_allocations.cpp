@@ -276,13 +276,13 @@ TEST_SUITE("allocations") {
                       score_both(); // with what the failure left
                       CHECK(scores == expected);
                   }) > 10);
-        io::save_model(path, trained);
+        io::save(trained, path);
         const auto before = io::read_file(path);
         auto changed = trained;
         changed.notes["data"] = "other";
-        CHECK(fail_each_allocation([&] { io::save_model(path, changed); },
-                                   [&] { CHECK(io::read_file(path) == before); }) > 100);
-        CHECK(fail_each_allocation([&] { io::load_detector(path); }, [] {}) > 100);
+        CHECK(fail_each_allocation([&] { io::save(changed, path); }, [&] { CHECK(io::read_file(path) == before); }) >
+              100);
+        CHECK(fail_each_allocation([&] { io::load(path); }, [] {}) > 100);
     }
 
     TEST_CASE("an explanation allocates nothing while pictures keep their size and kind, nor does a table's") {

@@ -13,8 +13,8 @@ using gradcon::FileError;
 using gradcon::message;
 
 Detector load_detector(const Options& options) {
-    auto detector = gradcon::io::load_detector(
-        options.model, {.threshold = options.threshold, .false_alarm_rate = options.false_alarm_rate});
+    auto detector = gradcon::io::load(options.model,
+                                      {.threshold = options.threshold, .false_alarm_rate = options.false_alarm_rate});
     if (const auto& rate = options.false_alarm_rate;
         rate && detector.calibration().size() < gradcon::samples_needed(*rate))
         throw FileError(message(options.model, ": a false-alarm rate of ", *rate, " needs a calibration on ",
@@ -23,10 +23,10 @@ Detector load_detector(const Options& options) {
     return detector;
 }
 
-gradcon::TrainedModel<float> load_model(const std::string& file) { return gradcon::io::load_model<float>(file); }
+gradcon::TrainedModel<float> load_model(const std::string& file) { return gradcon::io::load_trained<float>(file); }
 
 void save_model(const std::string& file, const gradcon::TrainedModel<float>& trained) {
-    gradcon::io::save_model(file, trained);
+    gradcon::io::save(trained, file);
 }
 
 InputOptions input_options(const Options& options, const Detector& detector) {

@@ -126,7 +126,7 @@ int train(const Options& options) {
         try {
             learning.fit(on_epoch);
             const auto detector = learning.finish();
-            gradcon::io::save_model(options.model, detector.trained());
+            gradcon::io::save(detector, options.model);
             std::filesystem::remove(checkpoint);
             std::fprintf(stderr,
                          "%s: epoch %zu has the least loss of the held-out samples; threshold %.5g for a false-alarm "

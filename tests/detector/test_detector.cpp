@@ -129,8 +129,8 @@ void check_comes_back(const std::filesystem::path& path, const TrainedModel<T>& 
         CHECK(loaded.profile.code_whitening == saved.profile.code_whitening);
         CHECK(same(verdict_of(Detector(loaded)), verdict_of(Detector(saved))));
     };
-    check(io::load_model<T>(path));
-    check(io::load_detector<T>(path).trained());
+    check(io::load_trained<T>(path));
+    check(io::load<T>(path).trained());
 }
 
 std::string version_of(const std::filesystem::path& path) {
@@ -457,7 +457,7 @@ TEST_SUITE("detector") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
         const auto round_trip = [&](const TrainedModel<T>& saved) {
-            io::save_model(path, saved);
+            io::save(saved, path);
             check_comes_back(path, saved);
             CHECK(version_of(path) == "3");
         };
@@ -486,10 +486,10 @@ TEST_SUITE("detector") {
         table.profile = {};
         table.score_rule = {};
         table.input = std::monostate{}; // a calibration alone
-        io::save_model(path, table);
+        io::save(table, path);
         CHECK(version_of(path) == "3");
-        CHECK(same(io::load_model<T>(path).calibration, table.calibration));
-        CHECK(io::load_model<T>(path).notes == table.notes);
+        CHECK(same(io::load_trained<T>(path).calibration, table.calibration));
+        CHECK(io::load_trained<T>(path).notes == table.notes);
         CHECK(!io::read_safetensors(path).find("self_test.samples"));
         auto params = table.params;
         auto policy = table.policy;
@@ -505,7 +505,7 @@ TEST_SUITE("detector") {
         const auto version = [&](auto&& add) {
             TrainedModel<float> trained{full.model, full.params, full.policy};
             add(trained);
-            io::save_model(path, trained);
+            io::save(trained, path);
             return version_of(path);
         };
         CHECK(version([](auto&) {}) == "1");
@@ -527,15 +527,15 @@ TEST_SUITE("detector") {
         trained.calibration = {};
         trained.notes.clear();
         const auto check = [&] {
-            CHECK(same(verdict_of(io::load_detector(path, {.input = picture_input})), verdict_of(Detector(trained))));
-            CHECK(throws_naming<FileError>([&] { io::load_detector(path); },
+            CHECK(same(verdict_of(io::load(path, {.input = picture_input})), verdict_of(Detector(trained))));
+            CHECK(throws_naming<FileError>([&] { io::load(path); },
                                            {"model.safetensors", "does not say what it is fed with", "ImageInput"}));
-            CHECK(throws_naming<FileError>([&] { io::load_detector(path, {.input = ImageInput{}}); },
+            CHECK(throws_naming<FileError>([&] { io::load(path, {.input = ImageInput{}}); },
                                            {"model.safetensors", "1 x 28 x 28 x 1"}));
-            CHECK(throws_naming<ValueError>([&] { io::load_detector(path, {.input = ImageInput{.height = 0}}); },
+            CHECK(throws_naming<ValueError>([&] { io::load(path, {.input = ImageInput{.height = 0}}); },
                                             {"height and width"}));
-            CHECK(throws_naming<ValueError>([&] { io::load_detector(path, {.input = Input{}}); }, {"fed with"}));
-            CHECK(std::holds_alternative<std::monostate>(io::load_model<float>(path).input));
+            CHECK(throws_naming<ValueError>([&] { io::load(path, {.input = Input{}}); }, {"fed with"}));
+            CHECK(std::holds_alternative<std::monostate>(io::load_trained<float>(path).input));
         };
         io::save_model(path, trained.model, trained.params, trained.policy, trained.profile, trained.score_rule);
         CHECK(version_of(path) == "2");
@@ -551,9 +551,9 @@ TEST_SUITE("detector") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
         auto trained = picture_model();
-        io::save_model(path, trained);
-        const auto calibration = [&](const io::DetectorOverrides& overrides) {
-            return io::load_detector(path, overrides).calibration();
+        io::save(trained, path);
+        const auto calibration = [&](const io::LoadOverrides& overrides) {
+            return io::load(path, overrides).calibration();
         };
         const Calibration other({3, 1, 2}, 0.5);
         CHECK(same(calibration({}), trained.calibration));
@@ -563,8 +563,7 @@ TEST_SUITE("detector") {
         CHECK(same(calibration({.calibration = other}), other));
         CHECK(same(calibration({.calibration = other, .threshold = 9}), other.with_threshold(9)));
         CHECK(calibration({.calibration = Calibration()}).empty());
-        const auto refused = [&](const io::DetectorOverrides& overrides,
-                                 std::initializer_list<std::string_view> parts) {
+        const auto refused = [&](const io::LoadOverrides& overrides, std::initializer_list<std::string_view> parts) {
             CHECK(throws_naming<ValueError>([&] { calibration(overrides); }, parts));
         };
         refused({.threshold = 0.7, .false_alarm_rate = 0.1}, {"not both"});
@@ -577,23 +576,23 @@ TEST_SUITE("detector") {
         auto input = picture_input;
         input.offset = 0;
         trained.input = input;
-        CHECK(same(verdict_of(io::load_detector(path, {.input = input})), verdict_of(Detector(trained))));
-        CHECK(throws_naming<FileError>([&] { io::load_detector(path, {.input = table_input}); }, {"1 x 1 x 1 x 6"}));
+        CHECK(same(verdict_of(io::load(path, {.input = input})), verdict_of(Detector(trained))));
+        CHECK(throws_naming<FileError>([&] { io::load(path, {.input = table_input}); }, {"1 x 1 x 1 x 6"}));
         input.height = 7;
-        CHECK(throws_naming<FileError>([&] { io::load_detector(path, {.input = input}); }, {"the profile's codes"}));
+        CHECK(throws_naming<FileError>([&] { io::load(path, {.input = input}); }, {"the profile's codes"}));
         trained.profile = {};
         trained.score_rule = GradConScore{};
-        io::save_model(path, trained);
+        io::save(trained, path);
         trained.input = input;
-        CHECK(same(verdict_of(io::load_detector(path, {.input = input})), verdict_of(Detector(trained))));
+        CHECK(same(verdict_of(io::load(path, {.input = input})), verdict_of(Detector(trained))));
 
         // Of a threshold alone, and without any calibration.
         trained.calibration = Calibration().with_threshold(1);
-        io::save_model(path, trained);
+        io::save(trained, path);
         CHECK(same(calibration({.threshold = 2}), Calibration().with_threshold(2)));
         refused({.false_alarm_rate = 0.1}, {"not calibrated"});
         trained.calibration = {};
-        io::save_model(path, trained);
+        io::save(trained, path);
         CHECK(same(calibration({.threshold = 2}), Calibration().with_threshold(2)));
         refused({.false_alarm_rate = 0.1}, {"not calibrated"});
     }
@@ -605,15 +604,15 @@ TEST_SUITE("detector") {
         auto trained = training.trained;
         const Scores& normal = training.normal;
         const auto fails = [&](const FileEdit& edit, std::initializer_list<std::string_view> parts) {
-            io::save_model(path, trained);
+            io::save(trained, path);
             edit_file(path, edit);
-            CHECK(throws_naming<FileError>([&] { io::load_model<float>(path); }, {"model.safetensors", "self-test"}));
-            CHECK(throws_naming<FileError>([&] { io::load_detector(path); }, parts));
+            CHECK(throws_naming<FileError>([&] { io::load_trained<float>(path); }, {"model.safetensors", "self-test"}));
+            CHECK(throws_naming<FileError>([&] { io::load(path); }, parts));
         };
         const auto rules = all_rules(normal);
         for (const auto& rule : rules) {
             trained.score_rule = rule;
-            io::save_model(path, trained);
+            io::save(trained, path);
             const auto scores = io::read_safetensors(path).values<double>("self_test.scores");
             const bool unchanging = std::holds_alternative<LatentScore>(rule);
             fails(set_value<float>("up.0.bias", 0, 3),
@@ -624,7 +623,7 @@ TEST_SUITE("detector") {
                       {"the self-test failed", i < 2 ? "sample 0" : "sample 1", message("scored ", changed),
                        message("scores ", scores[i])});
                 edit_file(path, set_value("self_test.scores", i, scores[i] + 0.5e-4 * (1 + std::abs(scores[i]))));
-                io::load_detector(path);
+                io::load(path);
             }
             CHECK((scores[1] == scores[3]) == unchanging);
         }
@@ -649,16 +648,16 @@ TEST_SUITE("detector") {
             const Scores& normal = training.normal;
             for (const auto& rule : all_rules(normal)) {
                 trained.score_rule = rule;
-                io::save_model(path, trained);
-                const auto loaded = io::load_detector<U>(path);
+                io::save(trained, path);
+                const auto loaded = io::load<U>(path);
                 CHECK(loaded.trained().score_rule.index() == rule.index());
-                CHECK(io::load_model<U>(path).input == trained.input);
+                CHECK(io::load_trained<U>(path).input == trained.input);
                 if (!std::holds_alternative<ConformalSum>(rule))
                     CHECK(verdict_of(loaded).score ==
                           doctest::Approx(verdict_of(Detector(trained)).score).epsilon(1e-4));
             }
-            io::save_model(path, table_model<T>());
-            CHECK(io::load_detector<U>(path).shape() == Shape{1, 1, 1, 6});
+            io::save(table_model<T>(), path);
+            CHECK(io::load<U>(path).shape() == Shape{1, 1, 1, 6});
         };
         check(float{}, double{});
         check(double{}, float{});
@@ -668,12 +667,12 @@ TEST_SUITE("detector") {
         const TemporaryFolder folder;
         const auto path = folder.path / "model.safetensors";
         const auto pictures = picture_model(), table = table_model();
-        io::save_model(path, pictures);
+        io::save(pictures, path);
         const auto before = io::read_file(path);
         const auto refused = [&]<class E>(E, TrainedModel<float> wrong, auto&& change,
                                           std::initializer_list<std::string_view> parts) {
             change(wrong);
-            CHECK(throws_naming<E>([&] { io::save_model(path, wrong); }, parts));
+            CHECK(throws_naming<E>([&] { io::save(wrong, path); }, parts));
             CHECK(io::read_file(path) == before);
         };
         const ValueError value("");
@@ -700,11 +699,11 @@ TEST_SUITE("detector") {
         const auto pictures = picture_model(), tables = table_model();
         const auto refused = [&](const TrainedModel<float>& saved, const FileEdit& edit,
                                  std::initializer_list<std::string_view> parts) {
-            io::save_model(path, saved);
+            io::save(saved, path);
             edit_file(path, edit);
             INFO(*parts.begin());
-            CHECK(throws_naming<FileError>([&] { io::load_model<float>(path); }, parts));
-            CHECK_THROWS_AS(io::load_detector(path, {.calibration = Calibration()}), FileError);
+            CHECK(throws_naming<FileError>([&] { io::load_trained<float>(path); }, parts));
+            CHECK_THROWS_AS(io::load(path, {.calibration = Calibration()}), FileError);
         };
         const auto changed = replace_in_metadata;
         refused(pictures, set_metadata("format_version", "4"), {"version 4 is newer", "up to 3"});
@@ -783,9 +782,9 @@ TEST_SUITE("detector") {
         refused(pictures, without("calibration"), {"unexpected tensor calibration.normal_scores"});
         for (const char* name : {"calibration.other", "input.means", "input.", "self_test.more"})
             refused(pictures, with(name), {"unexpected tensor", name});
-        io::save_model(path, tables);
+        io::save(tables, path);
         edit_file(path, without("input"));
-        CHECK(throws_naming<FileError>([&] { io::load_model<float>(path); }, {"unexpected tensor", "input.means"}));
+        CHECK(throws_naming<FileError>([&] { io::load_trained<float>(path); }, {"unexpected tensor", "input.means"}));
     }
 
     TEST_CASE("truncation and every flipped bit of the header: an error, or the same detector") {
@@ -795,7 +794,7 @@ TEST_SUITE("detector") {
             train(models::mlp({.values = 1, .widths = {1}}), TableInput{.means = {0}, .deviations = {1}}).trained;
         trained.profile = {};
         trained.score_rule = {};
-        io::save_model(path, trained);
+        io::save(trained, path);
         const auto whole = io::read_file(path);
         const std::vector<double> row{0.3};
         const Verdict expected = Detector(trained).score(view(row));
@@ -805,7 +804,7 @@ TEST_SUITE("detector") {
             std::ofstream(path, std::ios::binary)
                 .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
             try {
-                const bool equal = same(io::load_detector(path).score(view(row)), expected);
+                const bool equal = same(io::load(path).score(view(row)), expected);
                 CHECK(equal);
                 ++accepted;
             } catch (const FileError&) {}

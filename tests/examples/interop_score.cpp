@@ -53,7 +53,7 @@ void write(const std::string& kind, const std::filesystem::path& path) {
 }
 
 nlohmann::json score(const std::filesystem::path& path, const std::filesystem::path& raw, const Shape& shape) {
-    const auto loaded = io::load_model<float>(path);
+    const auto loaded = io::load_trained<float>(path);
     const auto bytes = io::read_file(raw);
     std::vector<float> pixels(bytes.size() / sizeof(float));
     std::memcpy(pixels.data(), bytes.data(), pixels.size() * sizeof(float));

@@ -146,7 +146,7 @@ TEST_SUITE("command") {
         CHECK(!fs::exists(place / "m.checkpoint"));
 
         const auto scored = lines(place.done({"score", "normal", "odd", "--model", "m", "--format", "jsonl"}).out);
-        const auto detector = gradcon::io::load_detector(place / "m");
+        const auto detector = gradcon::io::load(place / "m");
         auto workspace = detector.workspace();
         Words expected;
         for (const char* folder : {"normal", "odd"})
@@ -218,7 +218,7 @@ TEST_SUITE("command") {
             const Run calibrating =
                 place.done({"calibrate", "others", "--model", "m", "--out", "calibrated", "--false-alarm-rate", text});
             CHECK(contains(calibrating.err, "calibrated on 400 normal samples"));
-            const gradcon::Calibration calibration = gradcon::io::load_detector(place / "calibrated").calibration();
+            const gradcon::Calibration calibration = gradcon::io::load(place / "calibrated").calibration();
             REQUIRE(calibration.size() == 400);
             CHECK(calibration.false_alarm_rate() == rate);
             const auto scored = lines(place.done({"score", "fresh", "--model", "calibrated", "--format", "jsonl"}).out);
@@ -240,7 +240,7 @@ TEST_SUITE("command") {
         write_stripes(place / "one", 20, false, 21);
         write_stripes(place / "across", 20, true, 22);
         place.done({"calibrate", "one", "--model", "m", "--out", "own", "--threshold", "2.5"});
-        CHECK(gradcon::io::load_detector(place / "own").calibration().threshold() == 2.5);
+        CHECK(gradcon::io::load(place / "own").calibration().threshold() == 2.5);
         CHECK(contains(place.done({"info", "--model", "own"}).out, "threshold 2.5\n"));
         const Run best = place.done({"calibrate", "one", "--model", "m", "--abnormal", "across", "--out", "best"});
         const auto normal = scores(lines(place.done({"score", "one", "--model", "m", "--format", "jsonl"}).out));
@@ -248,7 +248,7 @@ TEST_SUITE("command") {
         std::vector<std::uint8_t> anomalous(all.size(), 1);
         all.insert(all.end(), normal.begin(), normal.end());
         anomalous.resize(all.size(), 0);
-        CHECK(gradcon::io::load_detector(place / "best").calibration().threshold() ==
+        CHECK(gradcon::io::load(place / "best").calibration().threshold() ==
               doctest::Approx(gradcon::best_f1(all, anomalous).threshold).epsilon(1e-8));
         CHECK(contains(best.err, "best F1 "));
     }
@@ -285,7 +285,7 @@ TEST_SUITE("command") {
         CHECK(json["n_abnormal"] == 40);
         CHECK(json["n_left_out"] == 0);
         CHECK(json["threshold"].get<double>() ==
-              doctest::Approx(gradcon::io::load_detector(place / "m").calibration().threshold()));
+              doctest::Approx(gradcon::io::load(place / "m").calibration().threshold()));
         CHECK(json["threshold_chosen_here"] == false);
         CHECK(json["false_alarm_rate"].get<double>() == doctest::Approx(static_cast<double>(alarms(normal)) / 60));
         CHECK(json["detection_rate"].get<double>() == doctest::Approx(static_cast<double>(alarms(abnormal)) / 40));
@@ -363,7 +363,7 @@ TEST_SUITE("command") {
         write(place / "all.csv", encoded::text(normal + broken.substr(broken.find('\n') + 1)));
         place.done({"train", "all.csv", "--label-column", "class", "--class", "good", "--model", "m", "--score",
                     "gradcon", "--epochs", "60", "--false-alarm-rate", "0.05"});
-        CHECK(gradcon::io::load_detector(place / "m").calibration().size() == 45);
+        CHECK(gradcon::io::load(place / "m").calibration().size() == 45);
         const Run info = place.done({"info", "--model", "m"});
         for (const char* part :
              {"input: 3 columns, windows of 1 rows, one every 1", "speed: mean ", "load: mean ", "heat: mean "})
@@ -446,7 +446,7 @@ TEST_SUITE("command") {
         const auto scored = lines(place.done({"score", "series.csv", "--model", "m", "--format", "jsonl"}).out);
         REQUIRE(scored.size() == 150);
         CHECK(scored[1]["sample"] == "series.csv:6"); // the line of its first row
-        const auto kept = gradcon::io::load_detector(place / "m").calibration().normal_scores();
+        const auto kept = gradcon::io::load(place / "m").calibration().normal_scores();
         auto last = scores(std::vector<Json>(scored.begin() + 127, scored.end()));
         std::ranges::sort(last);
         REQUIRE(kept.size() == last.size());
@@ -475,7 +475,7 @@ TEST_SUITE("command") {
         place.done({"train", "cifar/data_batch_1.bin", "cifar/data_batch_2.bin", "--class", "1", "--size", "16",
                     "--model", "c", "--width", "8", "--epochs", "5"});
         CHECK(contains(place.done({"info", "--model", "c"}).out, "input: pictures as 16 x 16 x 3 (red first)"));
-        CHECK(gradcon::io::load_detector(place / "c").calibration().size() == 6);
+        CHECK(gradcon::io::load(place / "c").calibration().size() == 6);
         place.done(
             {"evaluate", "cifar/test_batch.bin", "--normal-label", "1", "--model", "c", "--json", "figures.json"});
         CHECK(Json::parse(read(place / "figures.json"))["auroc"] == 1);

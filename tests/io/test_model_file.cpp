@@ -46,12 +46,12 @@ TEST_SUITE("model file") {
         auto t = random_detector<T>(models::cae({.height = 5, .width = 6, .channels = 2, .widths = {3, 4}}),
                                     {7, 5, 6, 2}, options);
         io::save_model(path, t.model, t.params, t.policy);
-        const auto loaded = io::load_model<T>(path);
+        const auto loaded = io::load_trained<T>(path);
         CHECK(scores_of(loaded, t.images) == t.scores());
         CHECK(loaded.policy.options().beta == options.beta);
         CHECK(loaded.policy.reference().updates() == t.policy.reference().updates());
         CHECK(std::ranges::equal(loaded.policy.reference().exact(1), t.policy.reference().exact(1)));
-        CHECK(scores_of(io::load_model<double>(path), random_images<double>({1, 5, 6, 2}, *std::make_unique<Rng>(1)))
+        CHECK(scores_of(io::load_trained<double>(path), random_images<double>({1, 5, 6, 2}, *std::make_unique<Rng>(1)))
                   .size() == 1);
     }
 
@@ -64,13 +64,13 @@ TEST_SUITE("model file") {
         io::load_model(path, other.model, other.params, other.policy);
         other.images = t.images;
         CHECK(other.scores() == t.scores());
-        CHECK(scores_of(io::load_model<float>(path), t.images) == t.scores());
+        CHECK(scores_of(io::load_trained<float>(path), t.images) == t.scores());
 
         const Autoencoder mlp{Sequential{Flatten{}, Linear{12, 5}, LeakyReLU{0.3}},
                               Sequential{Linear{5, 12}, Tanh{}, Unflatten{2, 3, 2}, Sigmoid{}}};
         auto m = random_detector(mlp, {6, 2, 3, 2});
         io::save_model(path, m.model, m.params, m.policy);
-        CHECK(scores_of(io::load_model<float>(path), m.images) == m.scores());
+        CHECK(scores_of(io::load_trained<float>(path), m.images) == m.scores());
         auto wrong = random_detector(models::paper_cae(1), {3, 28, 28, 1});
         const auto before = wrong.scores();
         CHECK(throws_naming<FileError>([&] { io::load_model(path, wrong.model, wrong.params, wrong.policy); },
@@ -85,7 +85,7 @@ TEST_SUITE("model file") {
         fill(other.params, 0.01);
         io::save_model(path, t.model, t.params, t.policy);
         CHECK(io::read_safetensors(path).metadata().at("format_version") == "2");
-        const auto loaded = io::load_model<float>(path);
+        const auto loaded = io::load_trained<float>(path);
         CHECK(loaded.model.latent == t.model.latent);
         SerialExecutor serial;
         const auto all = [&](const auto& d) {
@@ -111,8 +111,8 @@ TEST_SUITE("model file") {
 
         // A size that does not fit the layers is noticed when images come.
         io::save_model(path, wide, t.params, t.policy);
-        CHECK(
-            throws_naming<ShapeError>([&] { all(io::load_model<float>(path)); }, {"latent of 3 values", "x 6", "x 8"}));
+        CHECK(throws_naming<ShapeError>([&] { all(io::load_trained<float>(path)); },
+                                        {"latent of 3 values", "x 6", "x 8"}));
     }
 
     TEST_CASE("what could not be read again is not saved") {
@@ -155,7 +155,7 @@ TEST_SUITE("model file") {
             INFO(*parts.begin());
             auto into = small();
             const auto before = into.scores();
-            CHECK(throws_naming<FileError>([&] { io::load_model<float>(path); }, parts));
+            CHECK(throws_naming<FileError>([&] { io::load_trained<float>(path); }, parts));
             CHECK_THROWS_AS(io::load_model(path, into.model, into.params, into.policy), FileError);
             CHECK(into.scores() == before);
         };
@@ -212,10 +212,10 @@ TEST_SUITE("model file") {
         auto t = small();
         auto fresh = GradCon{t.params.decoder, {}};
         io::save_model(path, t.model, t.params, fresh);
-        CHECK(io::load_model<float>(path).policy.reference().updates() == 0);
+        CHECK(io::load_trained<float>(path).policy.reference().updates() == 0);
         fresh.reference().restore({std::vector<double>(fresh.reference().exact(0).size())}, 5);
         io::save_model(path, t.model, t.params, fresh);
-        const auto scores = scores_of(io::load_model<float>(path), t.images);
+        const auto scores = scores_of(io::load_trained<float>(path), t.images);
         CHECK(std::ranges::all_of(scores, [](double s) { return is_finite(s); }));
     }
 
@@ -234,7 +234,7 @@ TEST_SUITE("model file") {
         for (std::size_t size = 0; size < whole.size(); size += size < 64 || size > whole.size() - 64 ? 1 : 7) {
             write(std::span(whole).first(size));
             try {
-                io::load_model<float>(path);
+                io::load_trained<float>(path);
                 ++accepted;
             } catch (const FileError&) {}
         }
@@ -248,7 +248,7 @@ TEST_SUITE("model file") {
             write(flipped);
             try {
                 const auto loaded =
-                    io::load_model<float>(path); // only what means the same may load: a space of padding, say
+                    io::load_trained<float>(path); // only what means the same may load: a space of padding, say
                 CHECK(scores_of(loaded, t.images) == saved);
                 ++accepted;
             } catch (const FileError&) {}
@@ -313,7 +313,7 @@ TEST_SUITE("model file") {
             usleep(static_cast<useconds_t>(random_index(rng, 20'000)));
             kill(child, SIGKILL);
             waitpid(child, nullptr, 0);
-            const auto scores = scores_of(io::load_model<float>(path), old_model.images);
+            const auto scores = scores_of(io::load_trained<float>(path), old_model.images);
             const bool whole = scores == old_model.scores() || scores == new_model.scores();
             CHECK(whole);
         }

@@ -46,6 +46,15 @@ TrainedModel<T> read_trained(const Safetensors& file) {
             read_notes(file)};
 }
 
+/// The lowest version that has what is in the model, so that older readers take what they can: 3 with an input, a
+/// calibration or notes; 2 with a Gaussian latent, a profile or a score rule other than the paper's; else 1.
+template <class T>
+unsigned version_needed(const TrainedModel<T>& t) {
+    const bool calibrated = !t.calibration.empty() || t.calibration.own_threshold();
+    if (!std::holds_alternative<std::monostate>(t.input) || calibrated || !t.notes.empty()) return 3;
+    return network_version_needed(t.model, t.profile, t.score_rule);
+}
+
 /// A detector that has passed the file's self-test.
 template <class T>
 Detector<T> make_detector(const Safetensors& file, TrainedModel<T> trained) {
@@ -59,47 +68,52 @@ Detector<T> make_detector(const Safetensors& file, TrainedModel<T> trained) {
 }
 } // namespace detail
 
-/// Writes a trained model with all that belongs to it, and, if its input is known, a self-test. A file that was there
-/// is replaced at once or, on any error, not at all.
-/// @throws as the other save_model does; ValueError and ShapeError also when the input does not fit the network
+/// Keeps a trained model in one file, with all that belongs to it and, if its input is known, a self-test. A file that
+/// was there is replaced at once or, on any error, not at all.
+/// @throws as save_model does; ValueError and ShapeError also when the input does not fit the network
 template <class T>
-void save_model(const std::filesystem::path& path, const TrainedModel<T>& trained) {
+void save(const TrainedModel<T>& trained, const std::filesystem::path& path) {
     std::vector<TensorToWrite> tensors;
     std::map<std::string, std::string> metadata;
     detail::append_model(trained.model, trained.params, trained.policy, trained.profile, trained.score_rule, tensors,
                          metadata);
-    const std::size_t parts = metadata.size();
     detail::append_deployment(trained, tensors, metadata);
-    if (metadata.size() > parts) metadata["format_version"] = "3";
+    metadata["format_version"] = std::to_string(detail::version_needed(trained));
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
 }
 
-/// Reads a model file of any version. One that says what it is fed with is tested with its own self-test.
+/// The same for a detector.
+template <class T>
+void save(const Detector<T>& detector, const std::filesystem::path& path) {
+    save(detector.trained(), path);
+}
+
+/// Reads a model file of any version as a value. One with an input passes its own self-test first.
 /// @throws FileError that names what is wrong
 template <class T = float>
-TrainedModel<T> load_model(const std::filesystem::path& path) {
+TrainedModel<T> load_trained(const std::filesystem::path& path) {
     const Safetensors file = read_safetensors(path);
     auto trained = detail::read_trained<T>(file);
     if (std::holds_alternative<std::monostate>(trained.input)) return trained;
     return detail::make_detector(file, std::move(trained)).trained();
 }
 
-/// What load_detector takes instead of the file's: its input, its calibration, or the threshold or the false-alarm rate
-/// of its calibration (one of the two).
-struct DetectorOverrides {
+/// What `load` takes instead of the file's: its input, its calibration, or the threshold or the false-alarm rate of its
+/// calibration (one of the two).
+struct LoadOverrides {
     std::optional<Input> input{};
     std::optional<Calibration> calibration{};
     std::optional<double> threshold{}, false_alarm_rate{};
 };
 
-/// Reads a model file as a detector.
-/// @throws FileError that names what is wrong, also for a failed self-test, or a file that does not say what the model
-/// is fed with (versions 1 and 2) where the overrides do not either; ValueError for overrides out of range
+/// Reads a model file as a detector that is ready to score.
+/// @throws FileError that names what is wrong, also for a failed self-test, or a file without an input (versions 1 and
+/// 2) where the overrides have none either; ValueError for overrides out of range
 template <class T = float>
-Detector<T> load_detector(const std::filesystem::path& path, const DetectorOverrides& overrides = {}) {
+Detector<T> load(const std::filesystem::path& path, const LoadOverrides& overrides = {}) {
     if (overrides.threshold && overrides.false_alarm_rate)
-        throw ValueError("load_detector: a threshold or a false-alarm rate can be given, not both");
+        throw ValueError("load: a threshold or a false-alarm rate can be given, not both");
     if (overrides.input) sample_shape(*overrides.input); // checks it
     const Safetensors file = read_safetensors(path);
     auto trained = detail::read_trained<T>(file);

@@ -170,6 +170,12 @@ inline void refuse_extra(const Safetensors& file, const std::set<std::string>& n
             throw FileError(file.path() + ": unexpected tensor " + entry.name);
 }
 
+/// The lowest version that has what is in a network's file: see version_needed.
+template <class Model, class T>
+unsigned network_version_needed(const Model& model, const GradientProfile<T>& profile, const AnyScoreRule& score_rule) {
+    return model.latent.is_gaussian() || !profile.mean.empty() || score_rule.index() > 0 ? 2 : 1;
+}
+
 /// Network, policy and scoring, as tensors and metadata. @throws as save_model does
 template <class Model, class Params, class Tree>
 void append_model(const Model& model, const Params& params, const GradCon<Tree>& policy,
@@ -184,8 +190,6 @@ void append_model(const Model& model, const Params& params, const GradCon<Tree>&
     if (!profile.mean.empty()) append_profile(profile, policy, tree, tensors);
     check_score_rule(score_rule, {policy.count(), !profile.mean.empty(), profile.has_codes()});
     if (score_rule.index() > 0) metadata["score_policy"] = append_score_rule(score_rule, tensors);
-    const bool new_parts = model.latent.is_gaussian() || !profile.mean.empty() || score_rule.index() > 0;
-    metadata["format_version"] = new_parts ? "2" : "1"; // so that older readers take what they can
 }
 } // namespace detail
 
@@ -200,6 +204,7 @@ void save_model(const std::filesystem::path& path, const Model& model, const Par
     std::vector<TensorToWrite> tensors;
     std::map<std::string, std::string> metadata;
     detail::append_model(model, params, policy, profile, score_rule, tensors, metadata);
+    metadata["format_version"] = std::to_string(detail::network_version_needed(model, profile, score_rule));
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
 }
