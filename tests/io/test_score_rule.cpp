@@ -31,7 +31,7 @@ TEST_SUITE("score rules in files") {
                                               LogNormDensityScore::fit(normal)};
         for (const auto& rule : rules) {
             io::save_model(path, t.model, t.params, t.policy, profile, rule);
-            const auto loaded = io::load_model<float>(path);
+            const auto loaded = io::load_trained<float>(path);
             CHECK(loaded.score_rule.index() == rule.index());
             const Scorer scorer{loaded.model, loaded.params, loaded.policy, loaded.profile};
             CHECK(scores_by(loaded.score_rule, score_each(scorer, t.images, t.serial)) == scores_by(rule, normal));
@@ -45,7 +45,7 @@ TEST_SUITE("score rules in files") {
         }
         const auto codeless = fit_profile(t.model, t.params, t.policy, t.images, t.serial, {.largest_code = 1});
         io::save_model(path, t.model, t.params, t.policy, codeless, FinishedAlignmentScore{});
-        const auto loaded = io::load_model<float>(path);
+        const auto loaded = io::load_trained<float>(path);
         CHECK(loaded.profile.mean == codeless.mean);
         CHECK(loaded.profile.weight == codeless.weight);
         CHECK(!loaded.profile.has_codes());
@@ -122,7 +122,7 @@ TEST_SUITE("score rules in files") {
                 all["score_policy"] = metadata;
                 std::erase_if(tensors, [&](const auto& tensor) { return tensor.name.starts_with(without); });
             });
-            return throws_naming<FileError>([&] { io::load_model<float>(hostile); }, words);
+            return throws_naming<FileError>([&] { io::load_trained<float>(hostile); }, words);
         };
         CHECK(refused(R"([])", {"score_policy"}));
         CHECK(refused(R"([{"type":"astrology"}])", {"astrology"}));

@@ -8,23 +8,33 @@
 #include <functional>
 #include <limits>
 #include <numbers>
+#include <tuple>
 #include <utility>
 
 // What fit and learn may call after each epoch. A callback is any callable that takes Epoch&: it may read how training
 // goes, change the next epoch's learning rate, and stop. `all` combines several:
 //
-//     gradcon::fit(model, params, policy, adam, images, rng, {.epochs = 200, .validation = held_out},
-//                  gradcon::all(gradcon::CosineDecay{.first = 1e-3, .last = 1e-5}, gradcon::EarlyStopping{.patience =
-//                  10},
-//                               [](const gradcon::Epoch& e) { std::printf("%zu: %g\n", e.number, e.training.total);
-//                               }));
+//     auto callbacks = gradcon::all(gradcon::CosineDecay{.first = 1e-3, .last = 1e-5},
+//                                   gradcon::EarlyStopping{.patience = 10},
+//                                   [&](gradcon::Epoch& epoch) { losses.push_back(epoch.training.total); });
+//     gradcon::fit(model, params, policy, adam, images, rng, {.epochs = 200, .validation = held_out}, callbacks);
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// Calls each of the callbacks in turn. It keeps copies; wrap one in std::ref to keep using it yourself.
+/// Several callbacks as one, called in turn: see `all`.
 template <class... Callbacks>
-auto all(Callbacks... callbacks) {
-    return [... each = std::move(callbacks)](Epoch& epoch) mutable { (std::invoke(each, epoch), ...); };
+struct Combined {
+    std::tuple<Callbacks...> callbacks;
+
+    void operator()(Epoch& epoch) {
+        std::apply([&](auto&... each) { (std::invoke(each, epoch), ...); }, callbacks);
+    }
+};
+
+/// Combines callbacks. It keeps copies; wrap one in std::ref to keep using it yourself.
+template <class... Callbacks>
+Combined<Callbacks...> all(Callbacks... callbacks) {
+    return {{std::move(callbacks)...}};
 }
 
 /// Stops when the validation loss (without validation images, the training loss) has had no new least value for
