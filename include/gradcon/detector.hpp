@@ -7,3 +7,7 @@
 #include "gradcon/detector/explainer.hpp"
 #include "gradcon/detector/learn.hpp"
 #include "gradcon/io/detector_file.hpp"
+
+#ifdef GRADCON_COMPILED
+#include "gradcon/compiled/detector.hpp"
+#endif

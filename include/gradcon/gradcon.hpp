@@ -43,3 +43,7 @@
 #include "gradcon/tree/algebra.hpp"
 #include "gradcon/tree/named.hpp"
 #include "gradcon/version.hpp"
+
+#ifdef GRADCON_COMPILED
+#include "gradcon/compiled/method.hpp"
+#endif

@@ -1,4 +1,10 @@
 #include "kernels_once.hpp"
 
-GRADCON_TESTS_KERNELS(template, float)
-GRADCON_TESTS_KERNELS(template, double)
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+#ifndef GRADCON_COMPILED
+GRADCON_COMPILED_KERNELS(template, float)
+#endif
+GRADCON_COMPILED_KERNELS(template, double)
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon

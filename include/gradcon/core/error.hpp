@@ -1,10 +1,13 @@
 #pragma once
 
+#include "gradcon/core/instruction_set.hpp"
+
 #include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 
+// The exceptions have no instruction set in their names: whatever file throws one, any file can catch it.
 namespace gradcon {
 
 /// Root of everything that gradcon throws on purpose; what() names the rule that was broken and the values seen.
@@ -37,6 +40,8 @@ class DivergenceError : public Error {
     using Error::Error;
 };
 
+inline namespace GRADCON_INSTRUCTION_SET {
+
 /// The pieces of a text, streamed one after the other; numbers look the same whatever the program's locale.
 template <class... Pieces>
 std::string message(const Pieces&... pieces) {
@@ -47,4 +52,5 @@ std::string message(const Pieces&... pieces) {
     return out.str();
 }
 
+} // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon

@@ -14,6 +14,7 @@
 #include <vector>
 
 namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// A reference to a callable (task, worker); like std::function_ref, it owns nothing and allocates nothing.
 class TaskRef {
@@ -138,4 +139,5 @@ class ThreadPool final : public Executor {
     std::vector<std::thread> threads_;
 };
 
+} // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon

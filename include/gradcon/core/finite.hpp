@@ -1,10 +1,13 @@
 #pragma once
 
+#include "gradcon/core/instruction_set.hpp"
+
 #include <bit>
 #include <cstdint>
 
 // Tests that look at the bits, so that -ffast-math cannot assume their answer.
 namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Is the number neither infinite nor NaN?
 inline bool is_finite(double value) {
@@ -17,4 +20,5 @@ inline bool is_nan(double value) {
     return (std::bit_cast<std::uint64_t>(value) << 1) > infinity_without_sign;
 }
 
+} // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "gradcon/core/instruction_set.hpp"
+
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +11,7 @@
 #include <utility>
 
 namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// The generator behind every random number. The standard fixes its sequence, but not that of its distributions, so the
 /// draws below are our own: a seed gives the same numbers with every compiler.
@@ -39,4 +42,5 @@ void shuffle(std::span<T> values, Rng& rng) {
     for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[random_index(rng, i)]);
 }
 
+} // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon

@@ -1,28 +1,17 @@
 #pragma once
 
-// The only header that knows instruction sets. Everything that computes lives in an inline namespace that carries the
-// instruction set's name, so that two translation units compiled with different -m flags never share a function: the
-// linker would keep one of the two at random, and the program could meet an instruction that its machine lacks.
-// The namespace opens on two lines, since ctags and other indexers do not read C++20's nested inline form.
-#if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
-#define GRADCON_INSTRUCTION_SET avx512
-#elif defined(__AVX2__) && defined(__FMA__)
-#define GRADCON_INSTRUCTION_SET avx2
-#elif defined(__SSE2__)
-#define GRADCON_INSTRUCTION_SET sse2
-#elif defined(__aarch64__)
-#define GRADCON_INSTRUCTION_SET neon
-#else
-#define GRADCON_INSTRUCTION_SET scalar
-#endif
+// Vectors of the instruction set.
+#include "gradcon/core/instruction_set.hpp"
 
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <type_traits>
-#if defined(__SSE2__)
+#if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif

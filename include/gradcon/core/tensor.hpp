@@ -1,5 +1,7 @@
 #pragma once
 
+#include "gradcon/core/instruction_set.hpp"
+
 // The only header that includes xtensor: its headers were flat up to 0.25 and are nested in folders from 0.26 on.
 #if __has_include(<xtensor/containers/xtensor.hpp>)
 #include <xtensor/containers/xtensor.hpp>
@@ -20,6 +22,7 @@
 #include <vector>
 
 namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Storage on a 64-byte boundary, so that a SIMD load of consecutive channels never straddles two cache lines.
 template <class T>
@@ -133,4 +136,5 @@ TensorView<T, 4> reserve(Tensor<T, 4>& tensor, const Shape& shape) {
     return {tensor.data(), shape};
 }
 
+} // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
 
 /// What the numbers of a pixel are, in the order in which they lie in memory. Alpha is never looked at.
 enum class PixelOrder { gray, rgb, bgr, rgba, bgra };
@@ -77,4 +78,5 @@ ImageView<P> view_of(const Tensor<P, 3>& picture) {
     return view_of(TensorView<const P, 3>(picture));
 }
 
+} // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon

@@ -4,9 +4,6 @@
 #include "gradcon/core/tensor.hpp"
 #include "gradcon/kernels/cosine.hpp"
 
-#include <Eigen/Cholesky>
-#include <Eigen/Core>
-
 #include <cmath>
 #include <cstddef>
 #include <span>
@@ -35,24 +32,36 @@ void add_outer_squares(std::span<const T> codes, std::size_t first, std::size_t 
 
 /// W, n x n, row after row, from the mean of z and that of z z' (its lower triangle). A hundredth of the mean variance
 /// is added to each variance: fewer samples than elements, or elements that never change, would have no inverse. All
-/// zero if nothing varies beyond the rounding of `products`. Takes some n x n doubles of memory, and of the order of
-/// n^3 operations.
+/// zero if nothing varies beyond the rounding of `products`. Takes n x n doubles of memory beside the result, and of
+/// the order of n^3 operations.
 inline std::vector<double> whitening(std::span<const double> mean, std::span<const double> products) {
-    const auto n = static_cast<Eigen::Index>(mean.size());
-    using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    Matrix covariance = Eigen::Map<const Matrix>(products.data(), n, n);
-    const double magnitude = covariance.trace() / static_cast<double>(n); // what variances are differences of
-    const Eigen::Map<const Eigen::VectorXd> m(mean.data(), n);
-    covariance.triangularView<Eigen::Lower>() -= m * m.transpose();
-    const double variance = covariance.trace() / static_cast<double>(n);
-    std::vector<double> w(products.size());
+    const std::size_t n = mean.size();
+    std::vector<double> w(n * n), factor(n * n); // factor: C, then L in its place
+    double magnitude = 0, variance = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        for (std::size_t j = 0; j <= i; ++j) factor[i * n + j] = products[i * n + j] - mean[i] * mean[j];
+        magnitude += products[i * n + i] / static_cast<double>(n); // what variances are differences of
+        variance += factor[i * n + i] / static_cast<double>(n);
+    }
     if (!(variance > 1e-12 * magnitude)) return w;
-    covariance.diagonal().array() += 0.01 * variance;
-    const Eigen::LLT<Matrix> factor(covariance);
-    if (factor.info() != Eigen::Success) return w;
-    const Matrix inverse = factor.matrixL().solve(Matrix::Identity(n, n));
-    for (Eigen::Index i = 0; i < n; ++i)
-        for (Eigen::Index j = 0; j <= i; ++j) w[static_cast<std::size_t>(i * n + j)] = inverse(i, j);
+    const auto row = [n](std::vector<double>& matrix, std::size_t i) { return std::span(matrix).subspan(i * n, n); };
+    for (std::size_t i = 0; i < n; ++i) { // Cholesky's decomposition, row by row
+        const auto l = row(factor, i);
+        l[i] += 0.01 * variance;
+        for (std::size_t j = 0; j < i; ++j) {
+            const auto other = row(factor, j);
+            l[j] = (l[j] - dot(l.first(j), other.first(j))) / other[j];
+        }
+        l[i] = std::sqrt(l[i] - dot(l.first(i), l.first(i)));
+        if (!(l[i] > 0)) return std::vector<double>(n * n);
+        const auto inverse = row(w, i); // L W = 1, solved for row i of W
+        for (std::size_t j = 0; j < i; ++j) {
+            const auto other = row(w, j);
+            for (std::size_t k = 0; k <= j; ++k) inverse[k] -= l[j] * other[k];
+        }
+        inverse[i] = 1;
+        for (std::size_t k = 0; k <= i; ++k) inverse[k] /= l[i];
+    }
     return w;
 }
 

@@ -145,38 +145,7 @@ class Scorer {
     /// @param x one image
     /// @param all whether w.statistics is written, or nothing but the score is computed
     /// @return the score
-    double pass(Batch<T> x, Workspace& w, bool all) const {
-        const ScoringModel<Model, T>& m = model();
-        const Batch<T> h = m.model.encoder.forward(m.packed.encoder, x, w.encoder);
-        const Batch<T> z = m.model.latent.forward(h, Batch<T>{}, w.latent);
-        const Batch<T> y = m.model.decoder.forward(m.packed.decoder, z, w.decoder);
-        w.x = x, w.y = y;
-        const double error = m.model.loss.sum(y, x) / static_cast<double>(x.size());
-        const Batch<T> dy = m.model.loss.gradient(y, x, x.size(), w.dy);
-        reduce_gradients(dy, w, all && has_profile());
-        double sum = 0;
-        for (std::size_t k = 0; k < count(); ++k) sum += cosine_of(k, w);
-        const double score = error - m.beta * sum / static_cast<double>(count());
-        if (!all) return score;
-
-        Scores& s = w.statistics;
-        s[Statistic::score][0] = score;
-        s[Statistic::reconstruction_error][0] = error;
-        s[Statistic::latent_divergence][0] = m.model.latent.divergence(h);
-        for (std::size_t k = 0; k < count(); ++k) {
-            const kernels::GradientSums& g = w.reductions[m.monitored[k]].sum;
-            s[Statistic::cosine][k] = cosine_of(k, w);
-            s[Statistic::gradient_norm][k] = std::sqrt(g.squared_norm);
-            if (!has_profile()) continue;
-            s[Statistic::mean_cosine][k] = cosine(g.mean_dot, g.squared_norm, m.squared_mean_norms[k]);
-            s[Statistic::fisher_norm][k] = std::sqrt(g.weighted_square);
-        }
-        if (has_codes())
-            s[Statistic::code_distance][0] =
-                kernels::mahalanobis(std::span<const T>(m.profile.code_whitening), std::span(m.profile.code_mean),
-                                     std::span(z.data(), z.size()), w.code);
-        return score;
-    }
+    double pass(Batch<T> x, Workspace& w, bool all) const;
 
     /// The sums over each monitored gradient that the statistics are made of, in w.reductions. The gradients are not
     /// stored.
@@ -201,6 +170,41 @@ class Scorer {
 
     std::shared_ptr<const ScoringModel<Model, T>> shared_;
 };
+
+// Outside the class and so not inline: files that link gradcon::compiled need not compile it.
+template <class Model, class T>
+double Scorer<Model, T>::pass(Batch<T> x, Workspace& w, bool all) const {
+    const ScoringModel<Model, T>& m = model();
+    const Batch<T> h = m.model.encoder.forward(m.packed.encoder, x, w.encoder);
+    const Batch<T> z = m.model.latent.forward(h, Batch<T>{}, w.latent);
+    const Batch<T> y = m.model.decoder.forward(m.packed.decoder, z, w.decoder);
+    w.x = x, w.y = y;
+    const double error = m.model.loss.sum(y, x) / static_cast<double>(x.size());
+    const Batch<T> dy = m.model.loss.gradient(y, x, x.size(), w.dy);
+    reduce_gradients(dy, w, all && has_profile());
+    double sum = 0;
+    for (std::size_t k = 0; k < count(); ++k) sum += cosine_of(k, w);
+    const double score = error - m.beta * sum / static_cast<double>(count());
+    if (!all) return score;
+
+    Scores& s = w.statistics;
+    s[Statistic::score][0] = score;
+    s[Statistic::reconstruction_error][0] = error;
+    s[Statistic::latent_divergence][0] = m.model.latent.divergence(h);
+    for (std::size_t k = 0; k < count(); ++k) {
+        const kernels::GradientSums& g = w.reductions[m.monitored[k]].sum;
+        s[Statistic::cosine][k] = cosine_of(k, w);
+        s[Statistic::gradient_norm][k] = std::sqrt(g.squared_norm);
+        if (!has_profile()) continue;
+        s[Statistic::mean_cosine][k] = cosine(g.mean_dot, g.squared_norm, m.squared_mean_norms[k]);
+        s[Statistic::fisher_norm][k] = std::sqrt(g.weighted_square);
+    }
+    if (has_codes())
+        s[Statistic::code_distance][0] =
+            kernels::mahalanobis(std::span<const T>(m.profile.code_whitening), std::span(m.profile.code_mean),
+                                 std::span(z.data(), z.size()), w.code);
+    return score;
+}
 
 template <class Model, class Params, class Policy>
 Scorer(const Model&, const Params&, const Policy&) -> Scorer<Model, scalar_t<Params>>;

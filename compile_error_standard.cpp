@@ -1,0 +1,1 @@
+#include <gradcon/tree/tree.hpp>

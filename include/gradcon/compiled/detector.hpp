@@ -1,0 +1,32 @@
+#pragma once
+
+#include "gradcon/compiled/method.hpp"
+#include "gradcon/detector/detector.hpp"
+#include "gradcon/io/detector_file.hpp"
+
+#include <filesystem>
+
+// What gradcon::compiled holds of the product: detectors and their files. One list for the library, which defines
+// these templates, and for the files that use it.
+// NOLINTBEGIN(cppcoreguidelines-macro-usage)
+
+#define GRADCON_COMPILED_FILES(INSTANTIATE, T)                                                                         \
+    INSTANTIATE void io::save_model<T>(const std::filesystem::path&, const TrainedModel<T>&);                          \
+    INSTANTIATE TrainedModel<T> io::load_model<T>(const std::filesystem::path&);                                       \
+    INSTANTIATE Detector<T> io::load_detector<T>(const std::filesystem::path&, const io::DetectorOverrides&);
+
+// NOLINTEND(cppcoreguidelines-macro-usage)
+
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+
+#ifdef GRADCON_COMPILED
+GRADCON_COMPILED_FILES(extern template, float)
+#endif
+
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon
+
+#ifndef GRADCON_COMPILED_LISTS // which the library's own files define
+#undef GRADCON_COMPILED_FILES
+#endif

@@ -1,0 +1,16 @@
+# Every header, compiled as C++17, says in one sentence what it needs, and nothing else.
+foreach(directory ${EIGEN})
+  list(APPEND flags -isystem ${directory})
+endforeach()
+file(GLOB_RECURSE headers RELATIVE ${INCLUDE} ${INCLUDE}/gradcon/*.hpp)
+list(REMOVE_ITEM headers gradcon/version.hpp) # three numbers, for any standard
+foreach(header ${headers})
+  set(file ${CMAKE_CURRENT_BINARY_DIR}/compile_error_standard.cpp)
+  file(WRITE ${file} "#include <${header}>\n")
+  execute_process(COMMAND ${COMPILER} -std=c++17 -fsyntax-only -I${INCLUDE} ${flags} ${file} RESULT_VARIABLE status ERROR_VARIABLE said)
+  string(REGEX MATCHALL "error:" errors "${said}")
+  list(LENGTH errors count)
+  if(status EQUAL 0 OR count GREATER 2 OR NOT said MATCHES "error: \"?gradcon needs C\\+\\+20: compile with -std=c\\+\\+20")
+    message(FATAL_ERROR "${header}: ${count} errors\n${said}")
+  endif()
+endforeach()
