@@ -11,9 +11,10 @@
 // NOLINTBEGIN(cppcoreguidelines-macro-usage)
 
 #define GRADCON_COMPILED_FILES(INSTANTIATE, T)                                                                         \
-    INSTANTIATE void io::save_model<T>(const std::filesystem::path&, const TrainedModel<T>&);                          \
-    INSTANTIATE TrainedModel<T> io::load_model<T>(const std::filesystem::path&);                                       \
-    INSTANTIATE Detector<T> io::load_detector<T>(const std::filesystem::path&, const io::DetectorOverrides&);
+    INSTANTIATE void io::save<T>(const TrainedModel<T>&, const std::filesystem::path&);                                \
+    INSTANTIATE void io::save<T>(const Detector<T>&, const std::filesystem::path&);                                    \
+    INSTANTIATE TrainedModel<T> io::load_trained<T>(const std::filesystem::path&);                                     \
+    INSTANTIATE Detector<T> io::load<T>(const std::filesystem::path&, const io::LoadOverrides&);
 
 // NOLINTEND(cppcoreguidelines-macro-usage)
 
