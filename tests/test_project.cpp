@@ -120,27 +120,29 @@ TEST_SUITE("project") {
         }
     }
 
-    TEST_CASE("every C++ block of the README is a part of an example, word for word") {
+    TEST_CASE("every C++ block of the README and the guide is a part of an example, word for word") {
         const auto known = snippets();
         std::set<std::string> bodies;
         for (const auto& [name, body] : known) bodies.insert(body);
-        std::istringstream readme(read(root / "README.md"));
-        std::size_t blocks = 0;
-        std::string body;
-        bool inside = false;
-        for (std::string line; std::getline(readme, line);) {
-            if (line == "```cpp") {
-                inside = true;
-                body.clear();
-            } else if (inside && line == "```") {
-                inside = false;
-                ++blocks;
-                CHECK_MESSAGE(bodies.contains(body), "no example has:\n", body);
-            } else if (inside) {
-                body += line + "\n";
+        for (const auto& [file, expected] : {std::pair("README.md", 2), std::pair("docs/guide.md", 10)}) {
+            std::istringstream text(read(root / file));
+            int blocks = 0;
+            std::string body;
+            bool inside = false;
+            for (std::string line; std::getline(text, line);) {
+                if (line == "```cpp") {
+                    inside = true;
+                    body.clear();
+                } else if (inside && line == "```") {
+                    inside = false;
+                    ++blocks;
+                    CHECK_MESSAGE(bodies.contains(body), file, ": no example has:\n", body);
+                } else if (inside) {
+                    body += line + "\n";
+                }
             }
+            CHECK(blocks >= expected);
         }
-        CHECK(blocks >= 3);
     }
 
     TEST_CASE("no header prints, no header keeps state") {

@@ -23,9 +23,8 @@
 //
 //     struct WorstTensor {
 //         double operator()(const gradcon::Statistics& s) const { return -std::ranges::min(s.mean_cosine()); }
-//
-//         // For detectors and files, which refuse a model that lacks what the rule needs; without it nothing is
-//         needed. gradcon::Needs needs() const { return gradcon::needs(gradcon::Statistic::mean_cosine); }
+//         // What the model must have; without this member, nothing.
+//         gradcon::Needs needs() const { return gradcon::needs(gradcon::Statistic::mean_cosine); }
 //         // For messages.
 //         const char* name() const { return "worst_tensor"; }
 //     };
