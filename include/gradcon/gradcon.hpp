@@ -30,6 +30,7 @@
 #include "gradcon/nn/chain.hpp"
 #include "gradcon/nn/models.hpp"
 #include "gradcon/nn/sequential.hpp"
+#include "gradcon/nn/to_chain.hpp"
 #include "gradcon/optim/adam.hpp"
 #include "gradcon/optim/sgd.hpp"
 #include "gradcon/scoring/attribution.hpp"

@@ -71,7 +71,7 @@ void check_reduction(const L& layer, const Shape& shape) {
 }
 
 /// A layer of a user's own with the four passes and nothing else: y = x * weight, channel by channel.
-struct Scale {
+struct Gain {
     std::size_t channels;
 
     template <class T>
@@ -137,7 +137,7 @@ struct Scale {
 };
 
 /// The same with a mistake in one pass: check_gradient must notice.
-struct WrongTangent : Scale {
+struct WrongTangent : Gain {
     template <class T>
     Batch<T> backward_tangent(const Params<T>& p, const Params<T>&, Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot,
                               Params<T>& g_dot) const {
@@ -145,7 +145,7 @@ struct WrongTangent : Scale {
         return scaled(p, dy_dot, c_dot.dx);
     }
 };
-struct WrongGradient : Scale {
+struct WrongGradient : Gain {
     template <class T>
     Batch<T> backward(const Params<T>& p, Cache<T>& c, Batch<T> dy, Params<T>& g) const {
         add_products(c.x, c.dy = dy, g);
@@ -165,7 +165,7 @@ TEST_SUITE("layers") {
         check_passes(Tanh{}, {2, 3, 4, 5});
         check_passes(Flatten{}, {2, 3, 4, 5});
         check_passes(Unflatten{3, 4, 5}, {2, 1, 1, 60});
-        check_passes(Scale{3}, {2, 5, 5, 3});
+        check_passes(Gain{3}, {2, 5, 5, 3});
     }
 
     TEST_CASE("convolutions on random sizes, strides and paddings") {
@@ -292,15 +292,15 @@ TEST_SUITE("layers") {
         };
         check(Sequential{Conv2d(3, 4, {}), Tanh{}});
         check(Sequential{ConvTranspose2d(3, 20, {.stride = 2}), ReLU{}});
-        check(Sequential{Scale{3}, Conv2d(3, 2, {})});
+        check(Sequential{Gain{3}, Conv2d(3, 2, {})});
     }
 
     TEST_CASE("reductions equal the dot and norm of the gradient that backward stores") {
         check_reduction(Linear{20, 9}, {1, 1, 1, 20});
         check_reduction(Conv2d{3, 8, {.kernel_size = 4, .stride = 2, .padding = 2}}, {1, 9, 10, 3});
         check_reduction(ConvTranspose2d{8, 3, {.kernel_size = 4, .stride = 2, .padding = 1}}, {1, 4, 5, 8});
-        check_reduction(Scale{3}, {1, 4, 4, 3});
-        check_reduction(Sequential{Conv2d{2, 5, {.kernel_size = 3}}, Tanh{}, Scale{5}, Flatten{}, Linear{20, 4}},
+        check_reduction(Gain{3}, {1, 4, 4, 3});
+        check_reduction(Sequential{Conv2d{2, 5, {.kernel_size = 3}}, Tanh{}, Gain{5}, Flatten{}, Linear{20, 4}},
                         {1, 4, 4, 2});
         check_reduction(Chain{{Conv2d{2, 5, {.kernel_size = 3}}, Tanh{}, Flatten{}, Linear{20, 4}, Unflatten{2, 2, 1}}},
                         {1, 4, 4, 2});

@@ -71,8 +71,7 @@ std::vector<Description> describe_layers(const Sequential<Layers...>& sequential
     std::apply([&](const auto&... layer) { (list.push_back(describe(layer)), ...); }, sequential.layers());
     return list;
 }
-template <class... Layers>
-std::vector<Description> describe_layers(const ChainOf<Layers...>& chain) {
+inline std::vector<Description> describe_layers(const Chain& chain) {
     std::vector<Description> list;
     for (const auto& any : chain.layers())
         list.push_back(std::visit([](const auto& layer) { return describe(layer); }, any));

@@ -29,6 +29,7 @@ struct Autoencoder {
 
     template <class T>
     struct Params {
+        using Scalar = T;
         typename Encoder::template Params<T> encoder;
         typename Decoder::template Params<T> decoder;
 

@@ -57,8 +57,8 @@ struct Bilinear {
 
     /// backward of one sample that reduces its gradient instead of storing it. @param r for weight and bias, in this
     /// order
-    template <class P, class T>
-    Batch<T> backward_reduce(const P& p, Cache<T>& c, Batch<T> dy, std::span<kernels::Reduction<T>> r,
+    template <class P, class T, class G>
+    Batch<T> backward_reduce(const P& p, Cache<T>& c, Batch<T> dy, G&, std::span<kernels::Reduction<T>> r,
                              bool wants_dx) const {
         c.dy = dy;
         const auto weight_sums = [&](auto sums) {
@@ -85,7 +85,8 @@ struct Bilinear {
 
     /// forward_tangent for an input that stays as it is: W * x_dot is not even computed.
     template <class P, class T>
-    Batch<T> forward_tangent_parameters(const P& p_dot, Cache<T>& c, Cache<T>& c_dot) const {
+    Batch<T> forward_tangent_parameters(const P&, const P& p_dot, Cache<T>& c, Cache<T>& c_dot, const Shape&,
+                                        Tensor<T, 4>&) const {
         c_dot.x = {};
         const kernels::Product<T> product{p_dot, c.x};
         return output_tangent<P, T>({&product, 1}, p_dot, c, c_dot);

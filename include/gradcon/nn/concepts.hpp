@@ -2,16 +2,22 @@
 
 #include "gradcon/core/random.hpp"
 #include "gradcon/core/tensor.hpp"
+#include "gradcon/kernels/reduce.hpp"
 #include "gradcon/tree/tree.hpp"
 
 #include <array>
 #include <concepts>
+#include <span>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 
 // What a layer is. A layer is a stateless value: sizes and options. Its parameters are a tree of tensors; what its
 // passes must remember lies in a cache that the caller owns. Views that a pass returns point into that cache (or into
 // the caller's input) and stay valid until the cache's next pass.
+//
+// Dropout and BatchNorm cannot be layers. Passes see no random numbers and no mode (training or scoring), and what a
+// layer does to one sample must not depend on the others in its batch. GroupNorm normalises each sample by itself.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
@@ -92,6 +98,84 @@ concept HasBackwardTangent = requires(const L& layer, const packed_t<L, T>& p, t
     { layer.backward_tangent(p, p, c, c, dy_dot, g_dot) } -> std::convertible_to<Batch<T>>;
 };
 
+// Optional members. A layer without one gets the same result from its other passes, only slower: see passes.hpp.
+
+/// pack(params, packed): writes params in the order in which the passes read them; with a Packed<T> of the layer's own.
+template <class L, class T = float>
+concept CanPack = requires(const L& layer, const typename L::template Params<T>& params, packed_t<L, T>& packed) {
+    layer.pack(params, packed);
+};
+
+/// backward_parameters(p, c, dy, g): backward without dx, for a first layer.
+template <class L, class T = float>
+concept CanSkipInputGradient = requires(const L& layer, const packed_t<L, T>& p, typename L::template Cache<T>& c,
+                                        Batch<T> dy, typename L::template Params<T>& g) {
+    layer.backward_parameters(p, c, dy, g);
+};
+
+/// forward_tangent_parameters(p, p_dot, c, c_dot, x's shape, zeros) -> y_dot: forward_tangent for an x_dot of 0;
+/// `zeros` is room for a batch of zeros.
+template <class L, class T = float>
+concept CanSkipInputTangent = requires(const L& layer, const packed_t<L, T>& p, typename L::template Cache<T>& c,
+                                       const Shape& x, Tensor<T, 4>& zeros) {
+    { layer.forward_tangent_parameters(p, p, c, c, x, zeros) } -> std::convertible_to<Batch<T>>;
+};
+
+/// backward_reduce(p, c, dy, g, r, wants_dx) -> dx: backward of one sample that reduces its gradient (one reduction for
+/// each tensor) instead of storing it; `g` is room for a gradient.
+template <class L, class T = float>
+concept CanReduce = requires(const L& layer, const packed_t<L, T>& p, typename L::template Cache<T>& c, Batch<T> dy,
+                             typename L::template Params<T>& g, std::span<kernels::Reduction<T>> r, bool wants_dx) {
+    { layer.backward_reduce(p, c, dy, g, r, wants_dx) } -> std::convertible_to<Batch<T>>;
+};
+
+namespace detail {
+/// A name that is looked up in a class with two bases is ambiguous if both have it, whatever its signature.
+struct OptionalMembers {
+    int pack, backward_parameters, forward_tangent_parameters, backward_reduce;
+};
+template <class L>
+struct WithOptionalMembers : L, OptionalMembers {};
+
+template <class L>
+concept NamesPack = !requires {
+    &WithOptionalMembers<L>::pack;
+};
+template <class L>
+concept NamesBackwardParameters = !requires {
+    &WithOptionalMembers<L>::backward_parameters;
+};
+template <class L>
+concept NamesForwardTangentParameters = !requires {
+    &WithOptionalMembers<L>::forward_tangent_parameters;
+};
+template <class L>
+concept NamesBackwardReduce = !requires {
+    &WithOptionalMembers<L>::backward_reduce;
+};
+
+/// An optional member of another signature would never be called.
+template <class L, class T>
+constexpr void check_optional_members() {
+    if constexpr (!std::is_final_v<L>) {
+        static_assert(CanPack<L, T> || !NamesPack<L>,
+                      "the layer has pack, but not of this signature: `void pack(const Params<T>& params, Packed<T>& "
+                      "packed) const`");
+        static_assert(CanSkipInputGradient<L, T> || !NamesBackwardParameters<L>,
+                      "the layer has backward_parameters, but not of this signature: `void backward_parameters(const "
+                      "Packed<T>& p, Cache<T>& c, Batch<T> dy, Params<T>& g) const`");
+        static_assert(CanSkipInputTangent<L, T> || !NamesForwardTangentParameters<L>,
+                      "the layer has forward_tangent_parameters, but not of this signature: `Batch<T> "
+                      "forward_tangent_parameters(const Packed<T>& p, const Packed<T>& p_dot, Cache<T>& c, Cache<T>& "
+                      "c_dot, const Shape& x, Tensor<T, 4>& zeros) const`");
+        static_assert(CanReduce<L, T> || !NamesBackwardReduce<L>,
+                      "the layer has backward_reduce, but not of this signature: `Batch<T> backward_reduce(const "
+                      "Packed<T>& p, Cache<T>& c, Batch<T> dy, Params<T>& g, std::span<kernels::Reduction<T>> r, bool "
+                      "wants_dx) const`");
+    }
+}
+} // namespace detail
+
 /// A layer f with parameters p:
 ///   output_shape(shape)                                    the shape of f for a batch of that shape, or a ShapeError
 ///   init<T>(rng)                                           fresh parameters
@@ -128,6 +212,7 @@ constexpr bool check_layer() {
     static_assert(HasBackwardTangent<L, T>,
                   "backward_tangent is missing: `Batch<T> backward_tangent(const Params<T>& p, const Params<T>& p_dot, "
                   "Cache<T>& c, Cache<T>& c_dot, Batch<T> dy_dot, Params<T>& g_dot) const`");
+    detail::check_optional_members<L, T>();
     return Layer<L, T>;
 }
 

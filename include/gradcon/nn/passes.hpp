@@ -8,7 +8,8 @@
 #include <span>
 
 // What a container of layers asks of a layer beyond the layer concept: each function uses the layer's own member of the
-// same name where it has one, and otherwise gets the same result from the concept's passes.
+// same name where it has one (CanPack and the like in concepts.hpp), and otherwise gets the same result from the
+// concept's passes.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
@@ -22,7 +23,7 @@ void pack(const L& layer, const P& params, Packed& packed) {
 /// backward without the gradient in the input.
 template <class L, class P, class C, class T, class G>
 void backward_parameters(const L& layer, const P& p, C& c, Batch<T> dy, G& g) {
-    if constexpr (requires { layer.backward_parameters(p, c, dy, g); }) layer.backward_parameters(p, c, dy, g);
+    if constexpr (CanSkipInputGradient<L, T>) layer.backward_parameters(p, c, dy, g);
     else layer.backward(p, c, dy, g);
 }
 
@@ -38,28 +39,49 @@ Batch<T> zero_batch(Tensor<T, 4>& storage, const Shape& shape) {
 template <class L, class P, class C, class T>
 Batch<T> forward_tangent_parameters(const L& layer, const P& p, const P& p_dot, C& c, C& c_dot, const Shape& x,
                                     Tensor<T, 4>& zeros) {
-    if constexpr (requires { layer.forward_tangent_parameters(p, p_dot, c, c_dot, x, zeros); }) {
-        return layer.forward_tangent_parameters(p, p_dot, c, c_dot, x, zeros);
-    } else if constexpr (requires { layer.forward_tangent_parameters(p_dot, c, c_dot); }) {
-        return layer.forward_tangent_parameters(p_dot, c, c_dot);
-    } else {
-        return layer.forward_tangent(p, p_dot, c, c_dot, zero_batch(zeros, x));
-    }
+    if constexpr (CanSkipInputTangent<L, T>) return layer.forward_tangent_parameters(p, p_dot, c, c_dot, x, zeros);
+    else return layer.forward_tangent(p, p_dot, c, c_dot, zero_batch(zeros, x));
 }
 
-/// Tells two neighbours' caches, before a forward pass, what need not be done apart. A rectifier (slope() times what is
-/// not positive: ReLU, LeakyReLU) costs no pass over memory: a layer before it whose cache has an output_slope applies
-/// it while storing y, and one behind it with an input_slope masks its dx by the sign of its own x. Other neighbours
-/// are left as they are. A negative slope would turn signs, so it is not fused.
-template <class First, class FirstCache, class Second, class SecondCache>
-void fuse(const First& first, FirstCache& a, const Second& second, SecondCache& b) {
-    if constexpr (requires { a.output_slope = second.slope(), b.forward_fused; }) {
-        b.forward_fused = second.slope() >= 0;
-        a.output_slope = static_cast<decltype(a.output_slope)>(b.forward_fused ? second.slope() : 1);
+/// What a layer beside it may see of a layer and its cache: null where there is nothing to fuse.
+template <class T>
+struct Neighbour {
+    // of a rectifier: slope() times what is not positive (ReLU, LeakyReLU)
+    bool* forward_fused = nullptr;
+    bool* backward_fused = nullptr;
+    double slope = 1;
+    // of a layer that can rectify while it stores
+    T* input_slope = nullptr;
+    T* output_slope = nullptr;
+};
+
+template <class T, class L, class C>
+Neighbour<T> neighbour_of(const L& layer, C& c) {
+    Neighbour<T> neighbour;
+    if constexpr (requires { layer.slope(), c.forward_fused, c.backward_fused; }) {
+        neighbour.forward_fused = &c.forward_fused;
+        neighbour.backward_fused = &c.backward_fused;
+        neighbour.slope = layer.slope();
     }
-    if constexpr (requires { b.input_slope = first.slope(), a.backward_fused; }) {
-        a.backward_fused = first.slope() >= 0;
-        b.input_slope = static_cast<decltype(b.input_slope)>(a.backward_fused ? first.slope() : 1);
+    if constexpr (requires { c.input_slope, c.output_slope; }) {
+        neighbour.input_slope = &c.input_slope;
+        neighbour.output_slope = &c.output_slope;
+    }
+    return neighbour;
+}
+
+/// Fuses a rectifier with its neighbours before a forward pass, so that it costs no pass over memory: the layer before
+/// it applies it while storing y, and the layer behind it masks its dx by the sign of its own x. The caches carry the
+/// decision. A negative slope would turn signs, so it is not fused.
+template <class T>
+void fuse(const Neighbour<T>& first, const Neighbour<T>& second) {
+    if (first.output_slope && second.forward_fused) {
+        *second.forward_fused = second.slope >= 0;
+        *first.output_slope = static_cast<T>(second.slope >= 0 ? second.slope : 1);
+    }
+    if (first.backward_fused && second.input_slope) {
+        *first.backward_fused = first.slope >= 0;
+        *second.input_slope = static_cast<T>(first.slope >= 0 ? first.slope : 1);
     }
 }
 
@@ -69,10 +91,8 @@ void fuse(const First& first, FirstCache& a, const Second& second, SecondCache& 
 template <class L, class P, class C, class T, class G>
 Batch<T> backward_reduce(const L& layer, const P& p, C& c, Batch<T> dy, G& g, std::span<kernels::Reduction<T>> r,
                          bool wants_dx) {
-    if constexpr (requires { layer.backward_reduce(p, c, dy, g, r, wants_dx); }) {
+    if constexpr (CanReduce<L, T>) {
         return layer.backward_reduce(p, c, dy, g, r, wants_dx);
-    } else if constexpr (requires { layer.backward_reduce(p, c, dy, r, wants_dx); }) {
-        return layer.backward_reduce(p, c, dy, r, wants_dx);
     } else {
         fill(g, 0);
         const Batch<T> dx = layer.backward(p, c, dy, g);

@@ -154,30 +154,17 @@ requires(TensorTree<Tree> && (TensorTree<Trees> && ...)) void for_each_named_ten
 }
 
 namespace detail {
-template <class Tree>
+template <class T>
 constexpr auto scalar_of() {
-    using T = std::remove_const_t<Tree>;
-    if constexpr (DenseTensor<T>) return std::remove_cvref_t<decltype(*std::declval<T&>().data())>{};
-    else if constexpr (Record<T> || is_tuple<T>) {
-        return []<std::size_t... I>(std::index_sequence<I...>) {
-            using Parts = decltype(parts_of(std::declval<T&>()));
-            using All = decltype(std::tuple_cat(
-                std::conditional_t<
-                    std::is_void_v<decltype(scalar_of<std::remove_reference_t<std::tuple_element_t<I, Parts>>>())>,
-                    std::tuple<>,
-                    std::tuple<decltype(scalar_of<std::remove_reference_t<std::tuple_element_t<I, Parts>>>())>>{}...));
-            if constexpr (std::tuple_size_v < All >> 0) return std::tuple_element_t<0, All>{};
-        }
-        (std::make_index_sequence<std::tuple_size_v<decltype(parts_of(std::declval<T&>()))>>{});
-    } else if constexpr (is_variant<T>) {
-        return []<class... Ts>(const std::variant<Ts...>*) {
-            return scalar_of<std::tuple<Ts...>>();
-        }(static_cast<const T*>(nullptr));
-    } else return scalar_of<std::remove_reference_t<decltype(std::declval<T&>()[0])>>();
+    if constexpr (DenseTensor<T>) return element_t<T>{};
+    else if constexpr (requires { typename T::Scalar; }) return typename T::Scalar{};
+    else if constexpr (Record<T> || is_tuple<T>)
+        return scalar_of<std::remove_cvref_t<std::tuple_element_t<0, decltype(parts_of(std::declval<T&>()))>>>();
+    else return scalar_of<std::ranges::range_value_t<T>>();
 }
 } // namespace detail
 
-/// The number type of a tree's tensors.
+/// The number type of a tree's tensors: that of the first, or Scalar where a record says so.
 template <class Tree>
 using scalar_t = decltype(detail::scalar_of<std::remove_cvref_t<Tree>>());
 
