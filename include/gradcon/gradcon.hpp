@@ -29,6 +29,7 @@
 #include "gradcon/nn/autoencoder.hpp"
 #include "gradcon/nn/chain.hpp"
 #include "gradcon/nn/models.hpp"
+#include "gradcon/nn/residual.hpp"
 #include "gradcon/nn/sequential.hpp"
 #include "gradcon/nn/to_chain.hpp"
 #include "gradcon/optim/adam.hpp"

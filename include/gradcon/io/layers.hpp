@@ -58,6 +58,20 @@ inline Description describe(const Unflatten& l) {
         .with("width", l.width)
         .with("channels", l.channels);
 }
+inline Description describe(const MaxPool2d& l) {
+    return Description()
+        .with("type", "MaxPool2d")
+        .with("kernel_size", l.options().kernel_size)
+        .with("stride", l.options().stride)
+        .with("padding", l.options().padding);
+}
+inline Description describe(const GroupNorm& l) {
+    return Description()
+        .with("type", "GroupNorm")
+        .with("groups", l.groups())
+        .with("channels", l.channels())
+        .with("eps", l.options().eps);
+}
 
 /// A layer of the user's own; such a file loads only into a model that is given.
 template <class L>
@@ -114,6 +128,16 @@ class LayerReader {
         }
         if (type == "LeakyReLU") return expect_keys(2), LeakyReLU{description_.number("negative_slope")};
         if (type == "Unflatten") return expect_keys(4), Unflatten{size("height"), size("width"), size("channels")};
+        if (type == "MaxPool2d") {
+            const MaxPool2d layer{
+                {.kernel_size = size("kernel_size"), .stride = size("stride"), .padding = size("padding")}};
+            return expect_keys(4), layer;
+        }
+        if (type == "GroupNorm") {
+            const GroupNorm layer{size("groups"), size("channels"), {.eps = description_.number("eps")}};
+            expect({layer.channels()}, layer.channels(), 4);
+            return layer;
+        }
         expect_keys(1);
         if (type == "ReLU") return ReLU{};
         if (type == "Sigmoid") return Sigmoid{};

@@ -4,7 +4,9 @@
 #include "gradcon/nn/container.hpp"
 #include "gradcon/nn/conv2d.hpp"
 #include "gradcon/nn/conv_transpose2d.hpp"
+#include "gradcon/nn/group_norm.hpp"
 #include "gradcon/nn/linear.hpp"
+#include "gradcon/nn/max_pool2d.hpp"
 #include "gradcon/nn/reshape.hpp"
 
 #include <array>
@@ -46,11 +48,12 @@ struct ByLayer<std::variant<Layers...>> {
 } // namespace detail
 
 /// Layers one after the other, known when running (from a model file or from options); itself a layer. It holds the
-/// layers that the library ships. Parameters, caches and packed weights hold one alternative for each layer, with its
-/// index.
+/// layers that the library ships, but no Residual, whose layers would make it a chain of chains. Parameters, caches and
+/// packed weights hold one alternative for each layer, with its index.
 class Chain : public Container<Chain> {
   public:
-    using AnyLayer = std::variant<Linear, Conv2d, ConvTranspose2d, ReLU, LeakyReLU, Sigmoid, Tanh, Flatten, Unflatten>;
+    using AnyLayer = std::variant<Linear, Conv2d, ConvTranspose2d, ReLU, LeakyReLU, Sigmoid, Tanh, Flatten, Unflatten,
+                                  MaxPool2d, GroupNorm>;
 
     template <class T>
     struct Params {

@@ -29,7 +29,7 @@ struct NoParams {
     }
 };
 
-/// weight and bias of a Linear (Rank 2) or convolution (Rank 4) layer.
+/// weight and bias of a Linear (Rank 2), convolution (Rank 4) or GroupNorm (Rank 1) layer.
 template <class T, std::size_t Rank>
 struct WeightAndBias {
     Tensor<T, Rank> weight;
