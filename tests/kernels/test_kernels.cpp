@@ -178,23 +178,6 @@ TEST_SUITE("kernels") {
         }
     }
 
-    TEST_CASE_TEMPLATE("the square root of a vector is that of its lanes", T, float, double) {
-        simd::Vector<T> v{};
-        for (int i = 0; i < simd::lanes<T>; ++i) v[i] = static_cast<T>(i) / 3;
-        const auto root = simd::sqrt(v);
-        for (int i = 0; i < simd::lanes<T>; ++i) CHECK(root[i] == std::sqrt(v[i]));
-        CHECK(simd::sqrt(T{2}) == std::sqrt(T{2}));
-    }
-
-    TEST_CASE("is_finite looks at the bits") {
-        CHECK(is_finite(0));
-        CHECK(is_finite(-1.7e308));
-        CHECK(is_finite(5e-324));
-        CHECK(!is_finite(std::numeric_limits<double>::infinity()));
-        CHECK(!is_finite(-std::numeric_limits<double>::infinity()));
-        CHECK(!is_finite(std::numeric_limits<double>::quiet_NaN()));
-    }
-
     TEST_CASE_TEMPLATE("gather, scatter and outer_product equal their definition on random windows", T, float, double) {
         Rng rng(2);
         for (int round = 0; round < 60; ++round) {
