@@ -60,6 +60,10 @@ TEST_SUITE("allocations") {
     TEST_CASE("scoring allocates nothing once the workspaces are warm") {
         const auto chain = small_detector();
         const auto paper = random_detector(models::paper_cae(1), {4, 28, 28, 1});
+        const auto pooled = random_detector(
+            Autoencoder{Chain{{Conv2d{2, 4, {.padding = 1}}, GroupNorm{2, 4}, ReLU{}, MaxPool2d{}}},
+                        Chain{{ConvTranspose2d{4, 2, {.kernel_size = 2, .stride = 2}}, GroupNorm{1, 2}, Sigmoid{}}}},
+            {4, 8, 6, 2});
         SerialExecutor serial;
         ThreadPool pool(2);
         constexpr std::array statistics{Statistic::fisher_norm, Statistic::code_distance};
@@ -97,6 +101,7 @@ TEST_SUITE("allocations") {
         check(chain, serial);
         check(chain, pool);
         check(paper, pool);
+        check(pooled, pool);
     }
 
     TEST_CASE("when memory ends while scoring, the next call gives the right score") {
