@@ -9,7 +9,7 @@
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// Is the number neither infinite nor NaN?
+/// Whether the number is neither infinite nor NaN.
 inline bool is_finite(double value) {
     constexpr std::uint64_t exponent = 0x7FF0'0000'0000'0000U;
     return (std::bit_cast<std::uint64_t>(value) & exponent) != exponent;

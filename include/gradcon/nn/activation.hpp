@@ -21,7 +21,7 @@ struct Pointwise {
     struct Cache {
         Batch<T> x, y, dy;
         Tensor<T, 4> out, dx;
-        bool forward_fused = false, backward_fused = false; // done in the stores of the layers beside it: see fuse
+        bool forward_fused = false, backward_fused = false; // a neighbour does it: see fuse
     };
 
     Shape output_shape(const Shape& x) const { return x; }

@@ -27,7 +27,7 @@ struct Bilinear {
         Batch<T> x, dy;
         Tensor<T, 4> y, dx;
         kernels::Scratch<T> scratch;
-        T input_slope = 1, output_slope = 1; // of the rectifiers before and after, done in the stores: see fuse
+        T input_slope = 1, output_slope = 1; // of the rectifiers before and after, if they are fused (see fuse)
     };
 
     template <class P, class T>
@@ -45,7 +45,7 @@ struct Bilinear {
         return input_gradient(p, c);
     }
 
-    /// backward without dx, for a first layer whose input nobody asks about.
+    /// backward without dx: a first layer needs none.
     template <class P, class T, class G>
     void backward_parameters(const P&, Cache<T>& c, Batch<T> dy, G& g) const {
         c.dy = dy;
@@ -83,7 +83,7 @@ struct Bilinear {
         return output_tangent<P, T>(products, p_dot, c, c_dot);
     }
 
-    /// forward_tangent for an input that stays as it is: W * x_dot is not even computed.
+    /// forward_tangent for an x_dot of 0: W * x_dot is not computed.
     template <class P, class T>
     Batch<T> forward_tangent_parameters(const P&, const P& p_dot, Cache<T>& c, Cache<T>& c_dot, const Shape&,
                                         Tensor<T, 4>&) const {
@@ -109,7 +109,7 @@ struct Bilinear {
   private:
     const Map& map() const { return static_cast<const Map&>(*this); }
 
-    /// x came out of the rectifier before, if there is one: positive where its input was.
+    /// x is the output of the rectifier before, if there is one. It is positive where the rectifier's input was.
     template <class T>
     static kernels::Finish<T> input_finish(const Cache<T>& c) {
         return {nullptr, c.input_slope, c.x.data()};

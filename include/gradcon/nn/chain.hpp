@@ -24,7 +24,7 @@ template <class... Layers>
 class Sequential;
 
 namespace detail {
-/// What belongs to the layers of a variant, with the layers' indices.
+/// For a variant of layers, the variants of their parameters, packed weights and caches, in the same order.
 template <class AnyLayer>
 struct ByLayer;
 template <class... Layers>
@@ -47,9 +47,9 @@ struct ByLayer<std::variant<Layers...>> {
 };
 } // namespace detail
 
-/// Layers one after the other, known when running (from a model file or from options); itself a layer. It holds the
-/// layers that the library ships, but no Residual, whose layers would make it a chain of chains. Parameters, caches and
-/// packed weights hold one alternative for each layer, with its index.
+/// Layers one after the other, known at run time (from a model file or from options); itself a layer. It takes the
+/// layers that the library ships, except Residual: that would be a chain of chains. Parameters, caches and packed
+/// weights are vectors of variants, one entry for each layer.
 class Chain : public Container<Chain> {
   public:
     using AnyLayer = std::variant<Linear, Conv2d, ConvTranspose2d, ReLU, LeakyReLU, Sigmoid, Tanh, Flatten, Unflatten,
@@ -77,7 +77,7 @@ class Chain : public Container<Chain> {
 
     Chain() = default;
     explicit Chain(std::vector<AnyLayer> layers) : layers_(std::move(layers)) {}
-    /// The layers of a Sequential, if the library ships them all; see to_chain for its parameters.
+    /// The layers of a Sequential, if the library ships all of them; see to_chain for the parameters.
     template <class... Layers>
     requires(detail::ByLayer<AnyLayer>::has<Layers>&&...) explicit Chain(const Sequential<Layers...>& sequential) {
         std::apply([&](const auto&... layer) { (layers_.emplace_back(layer), ...); }, sequential.layers());
@@ -104,7 +104,7 @@ class Chain : public Container<Chain> {
         });
     }
 
-    /// One alternative for each layer, of the layer's index; what already is so keeps its memory.
+    /// Gives `parts` one entry for each layer, of the layer's kind. An entry of that kind keeps its memory.
     template <class Parts>
     void prepare(Parts& parts) const {
         parts.layers.resize(size());

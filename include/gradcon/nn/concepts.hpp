@@ -130,7 +130,8 @@ concept CanReduce = requires(const L& layer, const packed_t<L, T>& p, typename L
 };
 
 namespace detail {
-/// A name that is looked up in a class with two bases is ambiguous if both have it, whatever its signature.
+/// A name that both bases of a class have is ambiguous in it, whatever its signature. That tells whether a layer has a
+/// member of that name.
 struct OptionalMembers {
     int pack, backward_parameters, forward_tangent_parameters, backward_reduce;
 };
@@ -154,7 +155,7 @@ concept NamesBackwardReduce = !requires {
     &WithOptionalMembers<L>::backward_reduce;
 };
 
-/// An optional member of another signature would never be called.
+/// Refuses optional members of another signature: they would never be called.
 template <class L, class T>
 constexpr void check_optional_members() {
     if constexpr (!std::is_final_v<L>) {

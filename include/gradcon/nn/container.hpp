@@ -10,12 +10,12 @@ inline namespace GRADCON_INSTRUCTION_SET {
 
 /// The passes of layers one after the other. `Layers` (Sequential, Chain) derives from Container<itself> and offers
 ///     size()                                          the number of layers
-///     prepare(parts)                                  makes room in parts (parameters, caches) for one entry a layer
-///     each(f, parts...), each_reversed(f, parts...)   f(i, layer i, entry i of each of the parts...), one by one
+///     prepare(parts)                                  gives parts (parameters, caches) one entry for each layer
+///     each(f, parts...), each_reversed(f, parts...)   f(i, layer i, entry i of each of the parts...) for every i
 template <class Layers>
 class Container {
   public:
-    /// @throws ShapeError when a layer cannot take what the one before gives
+    /// @throws ShapeError when a layer cannot take the output of the layer before
     Shape output_shape(Shape shape) const {
         layers().each([&](auto, const auto& layer) { shape = layer.output_shape(shape); });
         return shape;
@@ -61,7 +61,7 @@ class Container {
         return dy;
     }
 
-    /// backward without dx of the first layer.
+    /// backward without the first layer's dx.
     template <class P, class C, class T, class G>
     void backward_parameters(const P& p, C& c, Batch<T> dy, G& g) const {
         layers().each_reversed(
@@ -97,7 +97,7 @@ class Container {
         return x_dot;
     }
 
-    /// forward_tangent for an input that stays as it is.
+    /// forward_tangent for an x_dot of 0. @param x the input's shape  @param zeros room for a batch of zeros
     template <class P, class C, class T>
     Batch<T> forward_tangent_parameters(const P& p, const P& p_dot, C& c, C& c_dot, const Shape& x,
                                         Tensor<T, 4>& zeros) const {

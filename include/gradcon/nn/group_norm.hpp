@@ -18,7 +18,7 @@ struct GroupNormOptions {
 
 /// Group normalisation (Wu & He, ECCV 2018): the channels are split into groups, and the values of each sample's group
 /// are brought to mean 0 and variance 1; then each channel has a learnt scale and offset. With m the mean and v the
-/// variance (of m values, not m - 1) over the group's height x width x channels / groups values:
+/// (biased) variance of the group's height x width x channels / groups values:
 ///     n = (x - m) / sqrt(v + eps)        y = weight[channel] * n + bias[channel]
 /// A sample's y depends on no other sample of the batch. x and y: N x H x W x channels. weight and bias: channels.
 ///

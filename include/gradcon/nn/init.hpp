@@ -8,8 +8,8 @@
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// PyTorch's default for Linear and convolutions: every element of weight and bias drawn from U(-b, b), b =
-/// 1/sqrt(fan_in).
+/// PyTorch's default for Linear and convolutions: each element of weight and bias is drawn from U(-b, b) with
+/// b = 1 / sqrt(fan_in).
 /// @param fan_in inputs that contribute to one output; for ConvTranspose2d PyTorch takes out_channels * kernel_size^2
 template <TensorTree Tree>
 void init_uniform(Tree& params, std::size_t fan_in, Rng& rng) {
@@ -21,9 +21,9 @@ void init_uniform(Tree& params, std::size_t fan_in, Rng& rng) {
         params);
 }
 
-/// Makes of PyTorch's default the initialisation of He et al. (2015): weights, but not biases, sqrt(6) times as large,
-/// so that a signal keeps its size through layers with rectifiers, where by the default it shrinks from one to the
-/// next. A training whose rectifiers die in the first steps may live so.
+/// Turns PyTorch's default into the initialisation of He et al. (2015): the weights, but not the biases, become sqrt(6)
+/// times as large. A signal then keeps its size through layers with rectifiers; with the default it shrinks from layer
+/// to layer. Try it when training stops moving because all ReLUs of a layer output 0.
 template <TensorTree Tree>
 void scale_to_he(Tree& params) {
     for_each_tensor(

@@ -21,8 +21,8 @@ inline ConvTranspose2d conv_transpose(std::size_t in, std::size_t out, std::size
 } // namespace detail
 
 /// The paper's convolutional autoencoder: four Conv2d and four ConvTranspose2d, kernel 4, stride 2, ReLU between them
-/// and a Sigmoid at the end; 230,721 parameters for one channel, 232,771 for three. It gives images back in their own
-/// size where height and width are 12 modulo 16 (28, 44, 60, ...); for other sizes see cae.
+/// and a Sigmoid at the end; 230,721 parameters for one channel, 232,771 for three. It reconstructs
+/// images whose height and width are 12 modulo 16 (28, 44, 60, ...); for other sizes see cae.
 inline auto paper_cae(std::size_t channels) {
     using detail::conv, detail::conv_transpose;
     return Autoencoder{

@@ -7,13 +7,12 @@
 #include <algorithm>
 #include <span>
 
-// What a container of layers asks of a layer beyond the layer concept: each function uses the layer's own member of the
-// same name where it has one (CanPack and the like in concepts.hpp), and otherwise gets the same result from the
-// concept's passes.
+// What containers need of a layer beyond the layer concept. Each function calls the layer's optional member of the same
+// name (CanPack and the others in concepts.hpp). Without that member it gets the same result from the other passes.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// packed = params, in the layer's order. Allocates only the first time.
+/// packed = params, in the order in which the layer's passes read them. Allocates only the first time.
 template <class L, class P, class Packed>
 void pack(const L& layer, const P& params, Packed& packed) {
     if constexpr (requires { layer.pack(params, packed); }) layer.pack(params, packed);
@@ -35,7 +34,7 @@ Batch<T> zero_batch(Tensor<T, 4>& storage, const Shape& shape) {
     return {zeros.data(), shape};
 }
 
-/// forward_tangent for an input that stays as it is. @param zeros room for its tangent, where a layer wants to see it
+/// forward_tangent for an x_dot of 0. @param x the input's shape  @param zeros room for a batch of zeros
 template <class L, class P, class C, class T>
 Batch<T> forward_tangent_parameters(const L& layer, const P& p, const P& p_dot, C& c, C& c_dot, const Shape& x,
                                     Tensor<T, 4>& zeros) {
@@ -43,14 +42,14 @@ Batch<T> forward_tangent_parameters(const L& layer, const P& p, const P& p_dot, 
     else return layer.forward_tangent(p, p_dot, c, c_dot, zero_batch(zeros, x));
 }
 
-/// What a layer beside it may see of a layer and its cache: null where there is nothing to fuse.
+/// What fusing needs to know of a layer and its cache; null where there is nothing to fuse.
 template <class T>
 struct Neighbour {
-    // of a rectifier: slope() times what is not positive (ReLU, LeakyReLU)
+    // of a rectifier (ReLU, LeakyReLU), which multiplies what is not positive by its slope
     bool* forward_fused = nullptr;
     bool* backward_fused = nullptr;
     double slope = 1;
-    // of a layer that can rectify while it stores
+    // of a layer that can rectify while it stores: the slopes of its neighbours
     T* input_slope = nullptr;
     T* output_slope = nullptr;
 };

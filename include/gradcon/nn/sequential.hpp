@@ -9,8 +9,8 @@
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// Layers one after the other, known when compiling; itself a layer. Its parameters are named by the layers' positions:
-/// "0.weight", "2.weight", ... For a network known only when running, see Chain.
+/// Layers one after the other, known at compile time; itself a layer. Parameters are named by the layers' positions:
+/// "0.weight", "2.weight", ... For a network known only at run time, see Chain.
 template <class... Layers>
 class Sequential : public Container<Sequential<Layers...>> {
     template <class Tuple>
@@ -49,7 +49,7 @@ class Sequential : public Container<Sequential<Layers...>> {
     friend class Container<Sequential>;
 
     template <class Parts>
-    static void prepare(Parts&) {} // a tuple has its entries
+    static void prepare(Parts&) {} // a tuple always has its entries
 
     template <class F, class... Parts>
     void each(F&& f, Parts&... parts) const {

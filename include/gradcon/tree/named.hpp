@@ -15,7 +15,7 @@ namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
 /// A tensor of a tree: its name, its extents and a view of its elements in row-major order. A convolution's weight is
-/// kernel x kernel x channels x channels, a Linear's is out x in.
+/// kernel x kernel x channels x channels, a Linear's is in x out.
 template <class T>
 struct NamedTensor {
     std::string name; // such as "decoder.0.weight"

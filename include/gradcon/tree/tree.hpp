@@ -13,12 +13,12 @@
 #include <variant>
 #include <vector>
 
-// A tree of tensors: parameters, gradients, tangents, reference gradients and Adam's moments all are one. A tree is
+// Parameters, gradients, tangents, reference gradients and Adam's moments are trees of tensors. A tree is
 //   - a tensor (contiguous numbers: data(), size()),
 //   - a record that lists its parts:
 //         template <class Self> static auto fields(Self& s) { return std::tie(s.weight, ...); }
 //   - a std::tuple, a range or a std::variant of trees.
-// Everything done to all tensors of one or several trees of the same form is written with for_each_tensor.
+// for_each_tensor visits all tensors of one or several trees of the same form.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
