@@ -1,7 +1,7 @@
 #include "explanation.hpp"
 #include "scoring.hpp"
 
-#include <gradcon/data/png.hpp>
+#include "readers/png.hpp"
 
 #include <cstdio>
 #include <span>
@@ -39,7 +39,7 @@ int explain(const Options& options) {
         if (!sample.is_picture()) throw BadUse{"--out is for pictures, this is a row of a table"};
         const Picture sheet =
             explanation_sheet(sample.picture, explanation, std::get<gradcon::ImageInput>(detector.trained().input));
-        gradcon::data::write_png(options.out, gradcon::TensorView<const std::uint8_t, 3>(sheet));
+        readers::write_png(options.out, gradcon::TensorView<const std::uint8_t, 3>(sheet));
         std::fprintf(stderr, "%s: %s\n", options.out.c_str(), sheet_reading);
     }
     const gradcon::Verdict& v = explanation.verdict;

@@ -2,9 +2,9 @@
 //     FOLDER/train, FOLDER/calibrate, FOLDER/fresh            1/2, 1/4 and 1/4 of the class's training images
 //     FOLDER/labelled/normal, FOLDER/labelled/abnormal        the class's test images, and 1,000 of other classes
 // SET is a folder with MNIST's or Fashion-MNIST's IDX files, or with CIFAR-10's.
+#include "readers/png.hpp"
 #include <gradcon/data/cifar10.hpp>
 #include <gradcon/data/idx.hpp>
-#include <gradcon/data/png.hpp>
 
 #include <algorithm>
 #include <cctype>
@@ -40,7 +40,7 @@ void write(const LabelledImages& set, const std::vector<std::size_t>& indices, s
     for (std::size_t k = first; k < last; ++k) {
         std::copy_n(set.images.data() + indices[k] * size, size, picture.data());
         const std::string name = gradcon::message(int{set.labels[indices[k]]}, "-", indices[k], ".png");
-        gradcon::data::write_png(folder / name, gradcon::TensorView<const std::uint8_t, 3>(picture));
+        readers::write_png(folder / name, gradcon::TensorView<const std::uint8_t, 3>(picture));
     }
     std::printf("%s: %zu pictures of %zu x %zu\n", folder.c_str(), last - first, shape[1], shape[2]);
 }

@@ -3,8 +3,8 @@
 #include "explanation.hpp"
 #include "plot.hpp"
 
+#include "readers/png.hpp"
 #include <gradcon/core/finite.hpp>
-#include <gradcon/data/png.hpp>
 #include <gradcon/io/file.hpp>
 #include <gradcon/version.hpp>
 
@@ -267,7 +267,7 @@ class Page {
         sample.load();
         explainer_.explain(gradcon::view_of(sample.picture), workspace_, explained_);
         const Picture sheet = explanation_sheet(sample.picture, explained_, input, 112, 256);
-        const auto png = gradcon::data::encode_png(gradcon::TensorView<const std::uint8_t, 3>(sheet));
+        const auto png = readers::encode_png(gradcon::TensorView<const std::uint8_t, 3>(sheet));
         const std::string name = escaped(e_.names[i]);
         return message("<figure><img alt=\"", name, ": picture, reconstruction, difference and attribution\" ",
                        "src=\"data:image/png;base64,", base64(png), "\"><figcaption>", name, "<br>score ",

@@ -1,10 +1,11 @@
 #include "sample.hpp"
 
+#include "readers/csv.hpp"
+#include "readers/npy.hpp"
+#include "readers/picture_file.hpp"
+#include <gradcon/core/finite.hpp>
 #include <gradcon/data/cifar10.hpp>
-#include <gradcon/data/csv.hpp>
 #include <gradcon/data/idx.hpp>
-#include <gradcon/data/npy.hpp>
-#include <gradcon/data/picture_file.hpp>
 
 #include <algorithm>
 #include <iostream>
@@ -86,7 +87,7 @@ class ImageSet final : public Source {
 /// the one that is asked for.
 class TableRows final : public Source {
   public:
-    TableRows(std::string name, gradcon::data::Table table, const InputOptions& options)
+    TableRows(std::string name, readers::Table table, const InputOptions& options)
         : name_(std::move(name)), table_(std::move(table)), options_(options) {
         const auto& o = options_;
         if (!o.only_label.empty() && table_.labels.empty())
@@ -117,7 +118,7 @@ class TableRows final : public Source {
 
   private:
     std::string name_;
-    gradcon::data::Table table_;
+    readers::Table table_;
     InputOptions options_;
     std::size_t first_line_ = table_.columns.empty() ? 1 : 2; // that has numbers
     std::vector<std::size_t> taken_;                          // the first row of each window
@@ -178,11 +179,11 @@ std::unique_ptr<Source> open_idx(const std::string& input, const InputOptions& o
 }
 
 std::unique_ptr<Source> open_npy(const std::string& input, const InputOptions& options) {
-    auto npy = gradcon::data::read_npy(input);
+    auto npy = readers::read_npy(input);
     if (npy.shape.size() != 2)
         throw FileError(
             message(input, ": a table has 2 dimensions, rows and columns; this one has ", npy.shape.size()));
-    gradcon::data::Table table;
+    readers::Table table;
     table.rows = npy.shape[0];
     table.width = npy.shape[1];
     table.values = std::move(npy.values);
@@ -191,8 +192,7 @@ std::unique_ptr<Source> open_npy(const std::string& input, const InputOptions& o
             throw FileError(
                 message(input, ": row ", i / table.width, ", column ", i % table.width, " holds ", table.values[i]));
     if (!options.labels.empty()) {
-        for (const double label : gradcon::data::read_npy(options.labels).values)
-            table.labels.push_back(message(label));
+        for (const double label : readers::read_npy(options.labels).values) table.labels.push_back(message(label));
         if (table.labels.size() != table.rows)
             throw FileError(
                 message(input, ": ", table.rows, " rows, but ", table.labels.size(), " labels in ", options.labels));
@@ -209,7 +209,7 @@ std::string extension(const fs::path& path) {
 } // namespace
 
 void Sample::load() {
-    if (!file.empty() && picture.size() == 0) picture = gradcon::data::read_picture(file);
+    if (!file.empty() && picture.size() == 0) picture = readers::read_picture(file);
 }
 
 std::unique_ptr<Source> open_source(const std::string& input, const InputOptions& options) {
@@ -224,15 +224,15 @@ std::unique_ptr<Source> open_source(const std::string& input, const InputOptions
     if (!fs::exists(input)) throw FileError(input + ": no such file or folder");
     if (fs::is_directory(input)) {
         no_labels();
-        return std::make_unique<PictureFiles>(gradcon::data::find_pictures(input));
+        return std::make_unique<PictureFiles>(readers::find_pictures(input));
     }
     const std::string kind = extension(input), name = fs::path(input).filename().string();
     if (kind == ".npy") return open_npy(input, options);
     if (kind == ".csv" || kind == ".tsv" || kind == ".txt") {
-        gradcon::data::CsvOptions csv;
+        readers::CsvOptions csv;
         if (kind == ".tsv") csv.separator = '\t';
         if (!options.label_column.empty()) csv.label = options.label_column;
-        return std::make_unique<TableRows>(input, gradcon::data::read_csv(fs::path(input), csv), options);
+        return std::make_unique<TableRows>(input, readers::read_csv(fs::path(input), csv), options);
     }
     if (kind == ".bin") {
         auto set = gradcon::data::read_cifar10(input);

@@ -1,7 +1,7 @@
 #include "columns.hpp"
 #include "tables.hpp"
 
-#include <gradcon/data/conditions.hpp>
+#include "made_conditions.hpp"
 #include <gradcon/evaluation/metrics.hpp>
 
 #include <map>
@@ -46,7 +46,7 @@ gradcon::Scores joined(gradcon::Scores first, const gradcon::Scores& second) {
 } // namespace
 
 Section by_condition(Study& study) {
-    using gradcon::data::Condition;
+    using paper::Condition;
     Table table{
         "conditions",
         "Fashion-MNIST under conditions: AUROC by condition and level",
@@ -65,19 +65,19 @@ Section by_condition(Study& study) {
         const auto bytes = to_bytes(normal);
         const std::size_t count = normal.shape()[0];
         std::vector<Part> parts{{"normal", [&] { return normal; }, std::vector<std::uint8_t>(count, 0)}};
-        for (const Condition condition : gradcon::data::all_conditions)
+        for (const Condition condition : paper::all_conditions)
             for (int level = 1; level <= 5; ++level)
-                parts.push_back({file_name(std::string(gradcon::data::name(condition))) + "-" + std::to_string(level),
+                parts.push_back({file_name(std::string(paper::name(condition))) + "-" + std::to_string(level),
                                  [&bytes, &e, condition, level] {
                                      gradcon::Rng rng(e.seed); // for every level, which adds to the one before
-                                     return to_floats(gradcon::data::apply(condition, level, bytes, rng));
+                                     return to_floats(paper::apply(condition, level, bytes, rng));
                                  },
                                  std::vector<std::uint8_t>(count, 1)});
         const auto scores = study.scores(e, "scores-conditions", parts);
         std::vector<std::uint8_t> anomalous(count, 0);
         anomalous.resize(2 * count, 1);
         std::size_t part = 1;
-        for (const Condition condition : gradcon::data::all_conditions)
+        for (const Condition condition : paper::all_conditions)
             for (int level = 1; level <= 5; ++level)
                 for (const Column& column : columns({validation, joined(scores[0], scores[part++]), anomalous})) {
                     mean[{condition, level}][column.name] +=
@@ -87,8 +87,8 @@ Section by_condition(Study& study) {
     }
     std::vector<Figure> figures;
     std::map<std::string, double> overall;
-    for (const Condition condition : gradcon::data::all_conditions) {
-        const std::string name(gradcon::data::name(condition));
+    for (const Condition condition : paper::all_conditions) {
+        const std::string name(paper::name(condition));
         std::vector<Series> series;
         for (const std::string& column : names) {
             series.push_back({column});
@@ -99,7 +99,7 @@ Section by_condition(Study& study) {
                 overall[column] += value / 60;
             }
         }
-        figures.push_back({"conditions-" + file_name(std::string(gradcon::data::name(condition))), "",
+        figures.push_back({"conditions-" + file_name(std::string(paper::name(condition))), "",
                            plot({name, "level", "AUROC", "set xrange [0.8:5.2]\nset yrange [0:1]\nset xtics 1"}, series,
                                 "linespoints")});
     }

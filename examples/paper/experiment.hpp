@@ -2,9 +2,9 @@
 
 #include "options.hpp"
 
+#include "protocol.hpp"
 #include <gradcon/data/cifar10.hpp>
 #include <gradcon/data/idx.hpp>
-#include <gradcon/data/protocol.hpp>
 #include <gradcon/detector/resize.hpp>
 
 #include <algorithm>
@@ -61,12 +61,11 @@ class ImageSets {
     }
 
     /// The protocol's split, of each part at most as many images as the options allow.
-    gradcon::data::Split split(const Experiment& e, double outlier_ratio = 0.5) {
+    paper::Split split(const Experiment& e, double outlier_ratio = 0.5) {
         gradcon::Rng rng(e.seed);
         const auto& parts = read(e.set);
-        auto s = e.set == "fmnist"
-                     ? gradcon::data::fashion_mnist_split(parts.train.labels, e.inlier, outlier_ratio, rng)
-                     : gradcon::data::official_split(parts.train.labels, parts.test.labels, e.inlier, rng);
+        auto s = e.set == "fmnist" ? paper::fashion_mnist_split(parts.train.labels, e.inlier, outlier_ratio, rng)
+                                   : paper::official_split(parts.train.labels, parts.test.labels, e.inlier, rng);
         const std::size_t most = options_.most_images;
         for (auto* indices : {&s.train, &s.validation}) indices->resize(std::min(indices->size(), most));
         if (s.test.size() > most) { // from the middle, so that the outlier ratio stays

@@ -3,7 +3,7 @@
 #include "figure.hpp"
 #include "study.hpp"
 
-#include <gradcon/data/png.hpp>
+#include "../gradcon/readers/png.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -40,5 +40,5 @@ inline Figure reconstructions(Study& study, const Experiment& e) {
     return {e.set + "-reconstructions",
             "Normal test images (class " + std::to_string(e.inlier) +
                 "), each above its reconstruction, and below them anomalies above theirs.",
-            "", gradcon::data::encode_png({pixels.data(), {height, width, 3}})};
+            "", readers::encode_png({pixels.data(), {height, width, 3}})};
 }

@@ -3,7 +3,7 @@
 #include "figures.hpp"
 #include "reported.hpp"
 
-#include <gradcon/data/conditions.hpp>
+#include "made_conditions.hpp"
 #include <gradcon/evaluation/intervals.hpp>
 
 #include <array>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <gradcon/data/png.hpp>
+#include "../gradcon/readers/png.hpp"
 
 #include <algorithm>
 #include <array>
@@ -41,5 +41,5 @@ inline void write_contact_sheet(const std::string& path, const float* images, st
                 std::fill_n(pixel, 3, static_cast<std::uint8_t>(std::clamp(value, 0.0F, 1.0F) * 255.0F + 0.5F));
             }
     }
-    gradcon::data::write_png(path, {sheet.data(), {sheet_height, sheet_width, 3}});
+    readers::write_png(path, {sheet.data(), {sheet_height, sheet_width, 3}});
 }

@@ -4,8 +4,8 @@
 #include "options.hpp"
 #include "progress_bar.hpp"
 
+#include "../paper/protocol.hpp"
 #include <gradcon/data/idx.hpp>
-#include <gradcon/data/protocol.hpp>
 #include <gradcon/gradcon.hpp>
 #include <gradcon/io/model_file.hpp>
 
@@ -71,7 +71,7 @@ Results run(const Options& options, const Images& normal, const Images& held_out
 void quickstart(const Options& options) {
     const auto set = gradcon::data::read_idx_folder(options.data);
     gradcon::Rng rng(options.seed);
-    const auto split = gradcon::data::fashion_mnist_split(set.labels, options.inlier, 0.5, rng);
+    const auto split = paper::fashion_mnist_split(set.labels, options.inlier, 0.5, rng);
     const auto normal = gradcon::data::select<float>(set, split.train);
     const auto held_out = gradcon::data::select<float>(set, split.validation);
     const auto unseen = gradcon::data::select<float>(set, split.test);

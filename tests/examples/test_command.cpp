@@ -3,9 +3,9 @@
 #include "command.hpp"
 #include "small_sets.hpp"
 
-#include <gradcon/data/csv.hpp>
-#include <gradcon/data/npy.hpp>
-#include <gradcon/data/picture_file.hpp>
+#include "../../examples/gradcon/readers/csv.hpp"
+#include "../../examples/gradcon/readers/npy.hpp"
+#include "../../examples/gradcon/readers/picture_file.hpp"
 #include <gradcon/evaluation/metrics.hpp>
 #include <gradcon/io/detector_file.hpp>
 
@@ -150,13 +150,13 @@ TEST_SUITE("command") {
         auto workspace = detector.workspace();
         Words expected;
         for (const char* folder : {"normal", "odd"})
-            for (const fs::path& file : gradcon::data::find_pictures(place / folder))
+            for (const fs::path& file : readers::find_pictures(place / folder))
                 expected.push_back(fs::relative(file, place.path()).string());
         REQUIRE(names(scored) == expected);
         CHECK(scored.size() == 230);
         std::ptrdiff_t anomalous = 0;
         for (const Json& line : scored) {
-            const Picture picture = gradcon::data::read_picture(place / line["sample"].get<std::string>());
+            const Picture picture = readers::read_picture(place / line["sample"].get<std::string>());
             const gradcon::Verdict verdict = detector.score(gradcon::view_of(picture), workspace);
             CHECK(line["score"].get<double>() == doctest::Approx(verdict.score).epsilon(1e-8));
             CHECK(line["p_value"].get<double>() == verdict.p_value);
@@ -175,7 +175,7 @@ TEST_SUITE("command") {
         CHECK(contains(table.err, gradcon::message("230 scored, ", anomalous, " anomalous (threshold ")));
         write(place / "scores.csv",
               encoded::text(place.done({"score", "normal", "odd", "--model", "m", "--format", "csv"}).out));
-        const auto csv = gradcon::data::read_csv(place / "scores.csv", {.label = "sample"});
+        const auto csv = readers::read_csv(place / "scores.csv", {.label = "sample"});
         CHECK(csv.labels == expected);
         CHECK(csv.columns[0] == "score");
         CHECK(csv.columns[4] == "cosine " + detector.trained().policy.names()[0]);
@@ -413,8 +413,8 @@ TEST_SUITE("command") {
             for (const double sign : {1.0, i % 4 == 3 ? -1.0 : 1.0, 2.0, -1.0})
                 values.push_back(sign * t + 0.1 * gradcon::standard_normal(rng));
         }
-        gradcon::data::write_npy(place / "x.npy", std::array<std::size_t, 2>{120, 4}, values);
-        gradcon::data::write_npy(place / "y.npy", std::array<std::size_t, 1>{120}, labels);
+        readers::write_npy(place / "x.npy", std::array<std::size_t, 2>{120, 4}, values);
+        readers::write_npy(place / "y.npy", std::array<std::size_t, 1>{120}, labels);
         const Run training = place.done({"train", "x.npy", "--labels", "y.npy", "--class", "0", "--model", "m",
                                          "--score", "gradcon", "--epochs", "200"});
         CHECK(contains(training.err, "63 train, 13 choose the best epoch, 14 calibrate"));
@@ -528,7 +528,7 @@ TEST_SUITE("command") {
         const Run why = place.done({"explain", "why/000.png", "--model", "m", "--out", "why.png"});
         CHECK(contains(why.out, "why/000.png: score "));
         CHECK(contains(why.out, "ANOMALOUS"));
-        const Picture sheet = gradcon::data::read_picture(place / "why.png");
+        const Picture sheet = readers::read_picture(place / "why.png");
         CHECK(sheet.shape()[0] == 256 + 2 * 8);
         CHECK(sheet.shape()[1] == 4 * (256 + 8) + 8);
         CHECK(contains(place.done({"explain", "why/000.png", "--model", "m"}).out, "why/000.png: score "));

@@ -3,7 +3,7 @@
 #include "command.hpp"
 #include "edit_file.hpp"
 
-#include <gradcon/data/npy.hpp>
+#include "../../examples/gradcon/readers/npy.hpp"
 #include <gradcon/io/safetensors.hpp>
 
 #include <cstring>
@@ -433,7 +433,7 @@ TEST_SUITE("command") {
             check(place, {bad.what, file("bad.csv", bad.text), {"score", "bad.csv", "--model", "t"}, 3, says});
         }
         const auto npy = [](const char* name, std::vector<std::size_t> shape, std::vector<double> values) {
-            return [=](const Place& p) { gradcon::data::write_npy(p / name, shape, values); };
+            return [=](const Place& p) { readers::write_npy(p / name, shape, values); };
         };
         const std::vector<Fault> faults{
             {"CRLF and quotes are read",

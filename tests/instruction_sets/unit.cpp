@@ -1,6 +1,5 @@
 // Compiled several times with different -m flags, and linked into one program.
 #include <gradcon/data/idx.hpp>
-#include <gradcon/data/protocol.hpp>
 #include <gradcon/gradcon.hpp>
 #include <gradcon/io/model_file.hpp>
 #include <gradcon/testing/check_gradient.hpp>

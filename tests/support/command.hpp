@@ -3,8 +3,8 @@
 #include "encoded_pictures.hpp"
 #include "random_tensors.hpp"
 
+#include "../../examples/gradcon/readers/png.hpp"
 #include <gradcon/core/error.hpp>
-#include <gradcon/data/png.hpp>
 
 #include <doctest/doctest.h>
 
@@ -118,7 +118,7 @@ inline Picture stripes(gradcon::Rng& rng, bool anomaly, std::size_t height = 16,
 
 inline void write_png(const fs::path& path, const Picture& picture) {
     fs::create_directories(path.parent_path());
-    gradcon::data::write_png(path, gradcon::TensorView<const std::uint8_t, 3>(picture));
+    readers::write_png(path, gradcon::TensorView<const std::uint8_t, 3>(picture));
 }
 
 /// A folder of stripes of 16 x 16, named 000.png and on.

@@ -1,10 +1,4 @@
-#pragma once
-
-#include "gradcon/core/error.hpp"
-#include "gradcon/core/simd.hpp"
-#include "gradcon/core/tensor.hpp"
-#include "gradcon/data/binary_file.hpp"
-#include "gradcon/data/whole_file.hpp"
+#include "npy.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,6 +8,10 @@
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
+#include <gradcon/core/error.hpp>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/data/binary_file.hpp>
+#include <gradcon/io/file.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,17 +19,7 @@
 #include <utility>
 #include <vector>
 
-// NPY, NumPy's format for one array: the bytes 147 NUMPY, a version, the header's length, the header (a Python
-// dictionary of type, order and shape), then the values.
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
-
-/// An NPY file's extents and its values, the last index running fastest. No extents: one value.
-struct Npy {
-    std::vector<std::size_t> shape;
-    std::vector<double> values;
-};
+namespace readers {
 
 namespace detail {
 
@@ -157,12 +145,7 @@ inline constexpr std::array<NpyType, 11> npy_types{{{"f4", 4, convert<float>},
 
 static_assert(std::endian::native == std::endian::little, "NPY files are read and written little endian");
 
-/// Reads an NPY file, version 1.0, 2.0 or 3.0, of numbers that are little endian: floating-point of 4 or 8 bytes,
-/// integers of 1 to 8 bytes with sign or without (8 bytes are rounded to double), or truth values, in either order.
-/// NaN and infinity are read as they are.
-/// @throws FileError for a file that is missing, no NPY file, of another type, or longer or shorter than its header
-/// says
-inline Npy read_npy(const std::filesystem::path& path) {
+Npy read_npy(const std::filesystem::path& path) {
     BinaryFile file(path);
     std::array<std::uint8_t, 8> begin{};
     constexpr std::string_view magic = "\x93NUMPY";
@@ -233,12 +216,7 @@ inline Npy read_npy(const std::filesystem::path& path) {
     return array;
 }
 
-/// Writes an NPY file, version 1.0, of doubles, the last index running fastest: the whole file or, when that fails,
-/// nothing.
-/// @throws ShapeError when the number of values is not that of the shape, or for more than 32 extents
-/// @throws FileError when it cannot be written
-inline void write_npy(const std::filesystem::path& path, std::span<const std::size_t> shape,
-                      std::span<const double> values) {
+void write_npy(const std::filesystem::path& path, std::span<const std::size_t> shape, std::span<const double> values) {
     if (shape.size() > 32)
         throw ShapeError(message("NumPy's arrays have 32 extents at most; this one has ", shape.size()));
     if (element_count(shape) != values.size())
@@ -261,11 +239,11 @@ inline void write_npy(const std::filesystem::path& path, std::span<const std::si
                                                  0,
                                                  static_cast<std::uint8_t>(text.size()),
                                                  static_cast<std::uint8_t>(text.size() >> 8)};
-    write_whole(path, {begin,
-                       {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()},
-                       {reinterpret_cast<const std::uint8_t*>(values.data()), values.size_bytes()}});
+    std::vector<std::byte> file;
+    const std::span<const std::byte> pieces[]{std::as_bytes(std::span(begin)), std::as_bytes(std::span(text)),
+                                              std::as_bytes(values)};
+    for (const auto piece : pieces) file.insert(file.end(), piece.begin(), piece.end());
+    gradcon::io::replace_file(path, file);
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace readers

@@ -2,7 +2,10 @@
 #include "encoded_pictures.hpp"
 #include "random_tensors.hpp"
 
-#include <gradcon/data/picture_file.hpp>
+#include "../../../examples/gradcon/readers/jpeg.hpp"
+#include "../../../examples/gradcon/readers/picture_file.hpp"
+#include "../../../examples/gradcon/readers/png.hpp"
+#include "../../../examples/gradcon/readers/pnm.hpp"
 
 #include <doctest/doctest.h>
 
@@ -119,9 +122,9 @@ class Reader {
     fs::path path_;
 };
 
-const Reader::Read png_reader = [](const fs::path& path) { return data::read_png(path); };
-const Reader::Read jpeg_reader = [](const fs::path& path) { return data::read_jpeg(path); };
-const Reader::Read pnm_reader = [](const fs::path& path) { return data::read_pnm(path); };
+const Reader::Read png_reader = [](const fs::path& path) { return readers::read_png(path); };
+const Reader::Read jpeg_reader = [](const fs::path& path) { return readers::read_jpeg(path); };
+const Reader::Read pnm_reader = [](const fs::path& path) { return readers::read_pnm(path); };
 
 } // namespace
 
@@ -195,8 +198,8 @@ TEST_SUITE("pictures") {
         CHECK(read.refuses(encode(one_bit), {"damaged PNG data", "IHDR"}));
         one_bit = {.width = 3, .height = 2, .type = 3}; // no palette
         CHECK(read.refuses(encode(one_bit), {"damaged PNG data", "PLTE"}));
-        CHECK(throws_naming<FileError>([] { data::read_png("/none/a.png"); }, {"/none/a.png", "no such file"}));
-        CHECK(throws_naming<FileError>([] { data::read_png("/"); }, {"not a regular file"}));
+        CHECK(throws_naming<FileError>([] { readers::read_png("/none/a.png"); }, {"/none/a.png", "no such file"}));
+        CHECK(throws_naming<FileError>([] { readers::read_png("/"); }, {"not a regular file"}));
         CHECK(printed([&] { CHECK(read.beginnings_read(good) == 0); }).empty());
     }
 
@@ -222,7 +225,7 @@ TEST_SUITE("pictures") {
         append(huge, chunk("IDAT", {0x78, 0x9C, 1, 2, 3, 4}));
         const Reader read(png_reader);
         CHECK(read.refuses(huge, {"50000 x 50000 pixels", "100000000", "most_pixels"}));
-        const Reader unlimited([](const fs::path& path) { return data::read_png(path, std::size_t(-1)); });
+        const Reader unlimited([](const fs::path& path) { return readers::read_png(path, std::size_t(-1)); });
         CHECK(unlimited.refuses(huge, {"50000 x 50000 pixels of 24 bits", "PNG file of 51 bytes can hold"}));
         for (const std::size_t width : {51U * 344U, 51U * 344U + 1}) { // 1,032 x 8 / 24 = 344 pixels a byte
             Bytes wide{137, 'P', 'N', 'G', 13, 10, 26, 10};
@@ -236,7 +239,7 @@ TEST_SUITE("pictures") {
         append(widest, chunk("IDAT", {}));
         CHECK(unlimited.refuses(widest, {"2147483647 x 2147483647 pixels of 64 bits"}));
         for (const std::size_t most : {5U, 6U}) {
-            const Reader limited([most](const fs::path& path) { return data::read_png(path, most); });
+            const Reader limited([most](const fs::path& path) { return readers::read_png(path, most); });
             const Bytes six = encode(Png{.width = 3, .height = 2});
             if (most == 6) CHECK(limited(six).size() == 18);
             else CHECK(limited.refuses(six, {"3 x 2 pixels", "the 5 that most_pixels allows"}));
@@ -261,9 +264,9 @@ TEST_SUITE("pictures") {
             Image image;
             image.resize({13, 7, channels});
             for (auto& value : image) value = static_cast<std::uint8_t>(random_index(rng, 256));
-            data::write_png(path, image);
-            CHECK(data::read_png(path) == image); // the second replaces the first
-            CHECK(data::read_picture(path) == image);
+            readers::write_png(path, image);
+            CHECK(readers::read_png(path) == image); // the second replaces the first
+            CHECK(readers::read_picture(path) == image);
         }
         const auto files = [&] { return std::distance(fs::directory_iterator(folder.path), {}); };
         CHECK(files() == 1);
@@ -271,26 +274,26 @@ TEST_SUITE("pictures") {
         image.resize({2, 2, 1});
         std::fill(image.begin(), image.end(), 4);
         fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
-        data::write_png(path, image);
+        readers::write_png(path, image);
         CHECK(fs::status(path).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
-        CHECK(throws_naming<FileError>([&] { data::write_png(folder.path / "none" / "a.png", image); },
+        CHECK(throws_naming<FileError>([&] { readers::write_png(folder.path / "none" / "a.png", image); },
                                        {"none/a.png", "no file can be created beside it", "No such file"}));
         fs::create_directory(folder.path / "folder.png");
-        CHECK(throws_naming<FileError>([&] { data::write_png(folder.path / "folder.png", image); },
+        CHECK(throws_naming<FileError>([&] { readers::write_png(folder.path / "folder.png", image); },
                                        {"folder.png", "cannot be replaced"}));
         CHECK(files() == 2);
         write(folder.path / "b.png.new0", {1}); // another's
-        data::write_png(folder.path / "b.png", image);
+        readers::write_png(folder.path / "b.png", image);
         CHECK(fs::file_size(folder.path / "b.png.new0") == 1);
         CHECK(files() == 4);
         if (fs::exists("/dev/full")) {
             fs::create_symlink("/dev/full", folder.path / "c.png"); // a link is replaced, not what it leads to
-            data::write_png(folder.path / "c.png", image);
-            CHECK(data::read_png(folder.path / "c.png") == image);
+            readers::write_png(folder.path / "c.png", image);
+            CHECK(readers::read_png(folder.path / "c.png") == image);
         }
         for (const Extents shape : {Extents{2, 2, 2}, Extents{2, 2, 4}, Extents{0, 2, 3}, Extents{2, 0, 3}}) {
             image.resize(shape);
-            CHECK(throws_naming<ShapeError>([&] { data::write_png(path, image); },
+            CHECK(throws_naming<ShapeError>([&] { readers::write_png(path, image); },
                                             {"1 or 3 channels", shape_string(shape)}));
         }
     }
@@ -445,7 +448,7 @@ TEST_SUITE("pictures") {
         CHECK(read.refuses({}, {"3 bytes 255 216 255"}));
         CHECK(read.refuses(text("GIF89a"), {"3 bytes 255 216 255"}));
         CHECK(read.refuses({255, 216, 255, 0xD9}, {"damaged JPEG data"}));
-        CHECK(throws_naming<FileError>([] { data::read_jpeg("/none/a.jpg"); }, {"/none/a.jpg", "no such file"}));
+        CHECK(throws_naming<FileError>([] { readers::read_jpeg("/none/a.jpg"); }, {"/none/a.jpg", "no such file"}));
         Jpeg progressive{.width = 16, .height = 16};
         progressive.set_up = [](jpeg_compress_struct& c) { jpeg_simple_progression(&c); };
         for (const Bytes& good :
@@ -487,14 +490,14 @@ TEST_SUITE("pictures") {
         CHECK(read.refuses(huge, {"65500"}));
         for (const std::size_t byte : {6U, 8U}) huge[frame + byte] = 0;
         CHECK(read.refuses(huge, {"65280 x 65280 pixels", "100000000", "most_pixels"}));
-        const Reader unlimited([](const fs::path& path) { return data::read_jpeg(path, std::size_t(-1)); });
+        const Reader unlimited([](const fs::path& path) { return readers::read_jpeg(path, std::size_t(-1)); });
         CHECK(unlimited.refuses(huge, {"65280 x 65280 pixels", "a JPEG file of " + std::to_string(huge.size())}));
         for (const std::size_t more : {0U, 1U}) { // 8,192 pixels a byte
             const Bytes extents = big_endian((huge.size() + more) << 16 | 8192, 4);
             std::ranges::copy(extents, huge.begin() + static_cast<std::ptrdiff_t>(frame + 5));
             CHECK(read.refuses(huge, {more == 0 ? "damaged JPEG data" : "are more than a JPEG file of"}));
         }
-        const Reader limited([](const fs::path& path) { return data::read_jpeg(path, 63); });
+        const Reader limited([](const fs::path& path) { return readers::read_jpeg(path, 63); });
         CHECK(limited.refuses(encode(gray_jpeg(8, 8)), {"8 x 8 pixels", "the 63 that most_pixels allows"}));
         // one gray, which needs the fewest bits
         Jpeg plain{.width = 4096, .height = 4096, .channels = 1, .space = JCS_GRAYSCALE};
@@ -567,9 +570,9 @@ TEST_SUITE("pictures") {
         refused("P2 3 2 9 1 2 3 4 5 10", {"no value is above the maximum, 9; found 10"});
         refused("P5 2 1 48\n01", {"no value is above the maximum, 48; found 49"});
         refused("P5 50000 50000 255\n1", {"50000 x 50000", "100000000", "most_pixels"});
-        const Reader unlimited([](const fs::path& path) { return data::read_pnm(path, std::size_t(-1)); });
+        const Reader unlimited([](const fs::path& path) { return readers::read_pnm(path, std::size_t(-1)); });
         CHECK(unlimited.refuses(text("P6 2147483647 2147483647 65535\n1"), {"1 are there"}));
-        CHECK(throws_naming<FileError>([] { data::read_pnm("/none/a.pgm"); }, {"/none/a.pgm", "no such file"}));
+        CHECK(throws_naming<FileError>([] { readers::read_pnm("/none/a.pgm"); }, {"/none/a.pgm", "no such file"}));
         Bytes raw = text("P6\n#c\n2 2\n255\n");
         raw.resize(raw.size() + 12, 200);
         CHECK(read.beginnings_read(raw) == 0);
@@ -587,9 +590,9 @@ TEST_SUITE("pictures") {
     TEST_CASE("read_picture tells the format by the content") {
         const TemporaryFolder folder;
         const auto path = folder.path / "\u00fcber.txt"; // whatever the name
-        const auto read = [&](const Bytes& bytes, std::size_t most = data::default_most_pixels) {
+        const auto read = [&](const Bytes& bytes, std::size_t most = readers::default_most_pixels) {
             write(path, bytes);
-            const Image image = data::read_picture(path, most);
+            const Image image = readers::read_picture(path, most);
             return Extents{image.shape()[0], image.shape()[1], image.shape()[2]};
         };
         const auto refused = [&](const Bytes& bytes, std::initializer_list<std::string_view> parts,
@@ -615,15 +618,15 @@ TEST_SUITE("pictures") {
                 {"2147483648 x 2147483648", "most_pixels"});
         refused({0x89, 'P', 'N', 'G', 10, 10}, {"137 80 78 71"});
         fs::remove(path);
-        CHECK(throws_naming<FileError>([&] { data::read_picture(path); }, {"\u00fcber.txt", "no such file"}));
-        CHECK(throws_naming<FileError>([&] { data::read_picture(folder.path); }, {"not a regular file"}));
+        CHECK(throws_naming<FileError>([&] { readers::read_picture(path); }, {"\u00fcber.txt", "no such file"}));
+        CHECK(throws_naming<FileError>([&] { readers::read_picture(folder.path); }, {"not a regular file"}));
     }
 
     TEST_CASE("find_pictures: all below a folder, in one order, whatever the names") {
         const TemporaryFolder folder;
         const auto& root = folder.path;
-        CHECK(throws_naming<FileError>([&] { data::find_pictures(root / "none"); }, {"none", "read as a folder"}));
-        CHECK(throws_naming<FileError>([&] { data::find_pictures(root); }, {"no .png, .jpg"}));
+        CHECK(throws_naming<FileError>([&] { readers::find_pictures(root / "none"); }, {"none", "read as a folder"}));
+        CHECK(throws_naming<FileError>([&] { readers::find_pictures(root); }, {"no .png, .jpg"}));
         fs::create_directories(root / "b" / "\u6df1\u3044");
         fs::create_directories(root / ".hidden");
         fs::create_directories(root / "folder.png");
@@ -637,11 +640,11 @@ TEST_SUITE("pictures") {
         fs::create_symlink(root / "nowhere", root / "dangling.png");
         std::vector<fs::path> expected;
         for (const auto& path : there) expected.push_back(root / path);
-        CHECK(data::find_pictures(root) == std::vector<fs::path>{expected});
+        CHECK(readers::find_pictures(root) == std::vector<fs::path>{expected});
         fs::create_symlink(root / "a.txt", root / "d.png");
         expected.push_back(root / "d.png");
-        CHECK(data::find_pictures(root) == expected);
-        CHECK(data::find_pictures(root / ".hidden") == std::vector<fs::path>{root / ".hidden" / "a.png"});
-        CHECK(throws_naming<FileError>([&] { data::find_pictures(root / "a.txt"); }, {"a.txt", "read as a folder"}));
+        CHECK(readers::find_pictures(root) == expected);
+        CHECK(readers::find_pictures(root / ".hidden") == std::vector<fs::path>{root / ".hidden" / "a.png"});
+        CHECK(throws_naming<FileError>([&] { readers::find_pictures(root / "a.txt"); }, {"a.txt", "read as a folder"}));
     }
 }

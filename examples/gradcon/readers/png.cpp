@@ -1,27 +1,22 @@
-#pragma once
+#include "png.hpp"
 
-#include "gradcon/core/error.hpp"
-#include "gradcon/core/simd.hpp"
-#include "gradcon/core/tensor.hpp"
-#include "gradcon/data/binary_file.hpp"
-#include "gradcon/data/decoding.hpp"
-#include "gradcon/data/whole_file.hpp"
-
-#include <png.h>
-
+#include "decoding.hpp"
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <gradcon/core/error.hpp>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/data/binary_file.hpp>
+#include <gradcon/io/file.hpp>
 #include <new>
+#include <png.h>
 #include <span>
 #include <utility>
 #include <vector>
 
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
+namespace readers {
 
 namespace detail {
 
@@ -60,13 +55,7 @@ inline void ignore_png_warning(png_structp, png_const_charp) {}
 
 } // namespace detail
 
-/// Reads a PNG file of any kind: gray, true colours or palette, 1 to 16 bits (16 are rounded to 8), interlaced or not.
-/// Alpha is left out, and so is what says how to show the image (gamma, orientation ...).
-/// @return height x width x 1 for gray, height x width x 3, red first, for true colours and palettes
-/// @throws FileError for a file that is missing, no PNG file, damaged, shorter than its header says, or with more than
-/// `most_pixels` pixels
-inline Tensor<std::uint8_t, 3> read_png(const std::filesystem::path& path,
-                                        std::size_t most_pixels = default_most_pixels) {
+Tensor<std::uint8_t, 3> read_png(const std::filesystem::path& path, std::size_t most_pixels) {
     BinaryFile file(path);
     constexpr std::array<std::uint8_t, 8> signature{137, 'P', 'N', 'G', 13, 10, 26, 10};
     const std::vector<std::uint8_t> bytes = detail::all_bytes(file);
@@ -122,11 +111,7 @@ inline Tensor<std::uint8_t, 3> read_png(const std::filesystem::path& path,
     return image;
 }
 
-/// A picture as the bytes of a PNG file, gray or in true colours of 8 bits.
-/// @param image height x width x 1, or height x width x 3 with red first
-/// @throws ShapeError for another number of channels, or a height or width that is 0 or above 2^31 - 1
-/// @throws FileError when no memory is left
-inline std::vector<std::uint8_t> encode_png(TensorView<const std::uint8_t, 3> image) {
+std::vector<std::uint8_t> encode_png(TensorView<const std::uint8_t, 3> image) {
     const auto [height, width, channels] = image.shape();
     if (height == 0 || height > PNG_UINT_31_MAX || width == 0 || width > PNG_UINT_31_MAX ||
         (channels != 1 && channels != 3))
@@ -162,12 +147,9 @@ inline std::vector<std::uint8_t> encode_png(TensorView<const std::uint8_t, 3> im
     return std::move(writer.bytes);
 }
 
-/// Writes a picture as a PNG file: the whole file or, when that fails, nothing.
-/// @throws as encode_png does, and FileError when the file cannot be written
-inline void write_png(const std::filesystem::path& path, TensorView<const std::uint8_t, 3> image) {
-    write_whole(path, {encode_png(image)});
+void write_png(const std::filesystem::path& path, TensorView<const std::uint8_t, 3> image) {
+    const auto bytes = encode_png(image);
+    gradcon::io::replace_file(path, std::as_bytes(std::span<const std::uint8_t>(bytes)));
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace readers

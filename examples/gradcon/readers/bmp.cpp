@@ -1,25 +1,16 @@
-#pragma once
-
-#include "gradcon/core/simd.hpp"
-#include "gradcon/core/tensor.hpp"
-#include "gradcon/data/binary_file.hpp"
+#include "bmp.hpp"
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/data/binary_file.hpp>
 #include <vector>
 
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
+namespace readers {
 
-/// Reads a Windows bitmap of true colours, not compressed: 24 or 32 bits a pixel (the fourth byte is left out), rows
-/// from the bottom up or from the top down. What else may be in the file, such as a colour profile, is ignored.
-/// @return height x width x 3, red first
-/// @throws FileError for a file that is missing, no bitmap, of another kind (palette, 16 bits, compressed, bit masks,
-/// OS/2) or shorter than its header says
-inline Tensor<std::uint8_t, 3> read_bmp(const std::filesystem::path& path) {
+Tensor<std::uint8_t, 3> read_bmp(const std::filesystem::path& path) {
     BinaryFile file(path);
     std::array<std::uint8_t, 54> header{}; // 14 bytes about the file, 40 about the image
     if (file.size() < header.size())
@@ -69,6 +60,4 @@ inline Tensor<std::uint8_t, 3> read_bmp(const std::filesystem::path& path) {
     return image;
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace readers

@@ -1,26 +1,16 @@
-#pragma once
+#include "pnm.hpp"
 
-#include "gradcon/core/simd.hpp"
-#include "gradcon/core/tensor.hpp"
-#include "gradcon/data/binary_file.hpp"
-#include "gradcon/data/decoding.hpp"
-
+#include "decoding.hpp"
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/data/binary_file.hpp>
 #include <vector>
 
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
+namespace readers {
 
-/// Reads a PGM or PPM file (netpbm), as text (P2, P3) or as bytes (P5, P6). Values up to a maximum, 1 to 65,535, are
-/// scaled to 0 to 255 and rounded. What follows the image is ignored.
-/// @return height x width x 1 for PGM, height x width x 3, red first, for PPM
-/// @throws FileError for a file that is missing, of another kind, shorter than its header says, with a value above the
-/// maximum, or with more than `most_pixels` pixels
-inline Tensor<std::uint8_t, 3> read_pnm(const std::filesystem::path& path,
-                                        std::size_t most_pixels = default_most_pixels) {
+Tensor<std::uint8_t, 3> read_pnm(const std::filesystem::path& path, std::size_t most_pixels) {
     BinaryFile file(path);
     const std::vector<std::uint8_t> bytes = detail::all_bytes(file);
     if (bytes.size() < 2 || bytes[0] != 'P' ||
@@ -75,6 +65,4 @@ inline Tensor<std::uint8_t, 3> read_pnm(const std::filesystem::path& path,
     return image;
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace readers

@@ -1,27 +1,22 @@
-#pragma once
+#include "jpeg.hpp"
 
-#include "gradcon/core/simd.hpp"
-#include "gradcon/core/tensor.hpp"
-#include "gradcon/data/binary_file.hpp"
-#include "gradcon/data/decoding.hpp"
-
-#include <cstdio>
-#include <jerror.h>
-#include <jpeglib.h> // needs cstdio before it
-
+#include "decoding.hpp"
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/data/binary_file.hpp>
+#include <jerror.h>
+#include <jpeglib.h> // needs cstdio before it
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
+namespace readers {
 
 namespace detail {
 
@@ -106,13 +101,7 @@ inline Tensor<std::uint8_t, 3> oriented(Tensor<std::uint8_t, 3> image, int orien
 
 } // namespace detail
 
-/// Reads a JPEG file, baseline or progressive, and turns it as its EXIF data say. Inks (CMYK, YCCK) are taken as Adobe
-/// stores them, 255 for none, and mixed without a colour profile.
-/// @return height x width x 1 for gray, else height x width x 3, red first
-/// @throws FileError for a file that is missing, no JPEG file, damaged (also where libjpeg would only warn and fill the
-/// rest with gray), of 2 or more than 4 components, with more than 500 scans, or with more than `most_pixels` pixels
-inline Tensor<std::uint8_t, 3> read_jpeg(const std::filesystem::path& path,
-                                         std::size_t most_pixels = default_most_pixels) {
+Tensor<std::uint8_t, 3> read_jpeg(const std::filesystem::path& path, std::size_t most_pixels) {
     BinaryFile file(path);
     const std::vector<std::uint8_t> bytes = detail::all_bytes(file);
     if (bytes.size() < 3 || bytes[0] != 255 || bytes[1] != 216 || bytes[2] != 255)
@@ -164,6 +153,4 @@ inline Tensor<std::uint8_t, 3> read_jpeg(const std::filesystem::path& path,
     return detail::oriented(std::move(image), orientation);
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace readers

@@ -1,10 +1,9 @@
 #pragma once
 
-#include "gradcon/core/error.hpp"
-#include "gradcon/core/random.hpp"
-#include "gradcon/core/simd.hpp"
-#include "gradcon/core/tensor.hpp"
-#include "gradcon/data/picture.hpp"
+#include "canvas.hpp"
+#include <gradcon/core/error.hpp>
+#include <gradcon/core/random.hpp>
+#include <gradcon/core/tensor.hpp>
 
 #include <algorithm>
 #include <array>
@@ -16,9 +15,9 @@
 
 // Twelve challenging conditions after those of CURE-TSR (arXiv:1712.02463), made by simple models of our own: for tests
 // of a detector with images that are at hand. Their levels are not CURE-TSR's, whose images come on request only.
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
+namespace paper {
+
+using namespace gradcon;
 
 /// The conditions, with the numbers that CURE-TSR's file names give them.
 enum class Condition {
@@ -149,6 +148,4 @@ inline Tensor<std::uint8_t, 4> apply(Condition condition, int level, Batch<std::
     return spoilt;
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace paper

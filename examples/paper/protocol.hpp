@@ -1,8 +1,7 @@
 #pragma once
 
-#include "gradcon/core/error.hpp"
-#include "gradcon/core/random.hpp"
-#include "gradcon/core/simd.hpp"
+#include <gradcon/core/error.hpp>
+#include <gradcon/core/random.hpp>
 
 #include <cmath>
 #include <cstddef>
@@ -10,9 +9,9 @@
 #include <span>
 #include <vector>
 
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
+namespace paper {
+
+using namespace gradcon;
 
 /// Images of one class to train on, and a test set with anomalies: as indices into the labelled set that was split. Of
 /// a set published in two parts, `train` and `validation` index the training part, `test` the test part.
@@ -89,6 +88,4 @@ inline Split official_split(std::span<const std::uint8_t> train_labels, std::spa
     return split;
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace paper

@@ -1,10 +1,9 @@
 #pragma once
 
-#include "gradcon/core/error.hpp"
-#include "gradcon/core/simd.hpp"
-#include "gradcon/core/tensor.hpp"
-#include "gradcon/data/bmp.hpp"
-#include "gradcon/detector/resize.hpp"
+#include "../gradcon/readers/bmp.hpp"
+#include <gradcon/core/error.hpp>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/detector/resize.hpp>
 
 #include <algorithm>
 #include <array>
@@ -20,9 +19,9 @@
 #include <vector>
 
 // CURE-TSR (Temel, Kwon, Prabhushankar, AlRegib 2017, arXiv:1712.02463): traffic signs under challenging conditions.
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
+namespace paper {
+
+using namespace gradcon;
 
 /// What a CURE-TSR file's name says about its image.
 struct CureTsrSign {
@@ -91,7 +90,7 @@ inline CureTsr read_cure_tsr(const std::filesystem::path& folder, std::size_t he
     set.images.resize({shape[0], shape[1], shape[2], shape[3]});
     std::uint8_t* to = set.images.data();
     for (const auto& path : paths) {
-        const auto image = read_bmp(path);
+        const auto image = readers::read_bmp(path);
         const Batch<std::uint8_t> batch(image.data(), {1, image.shape()[0], image.shape()[1], 3});
         to = std::ranges::copy(resize(batch, height, width), to).out;
     }
@@ -99,6 +98,4 @@ inline CureTsr read_cure_tsr(const std::filesystem::path& folder, std::size_t he
     return set;
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace paper

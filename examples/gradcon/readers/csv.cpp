@@ -1,9 +1,4 @@
-#pragma once
-
-#include "gradcon/core/error.hpp"
-#include "gradcon/core/finite.hpp"
-#include "gradcon/core/simd.hpp"
-#include "gradcon/data/binary_file.hpp"
+#include "csv.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,6 +7,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <gradcon/core/error.hpp>
+#include <gradcon/core/finite.hpp>
+#include <gradcon/data/binary_file.hpp>
 #include <ios>
 #include <istream>
 #include <optional>
@@ -21,29 +19,7 @@
 #include <utility>
 #include <vector>
 
-// Tables of numbers as text, one row a line: RFC 4180, with a separator of one's choice.
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
-
-/// Is the first line one of names? `automatic`: it is when any of its cells, but for the label's, holds a text that is
-/// no number.
-enum class CsvHeader { automatic, yes, no };
-
-struct CsvOptions {
-    char separator = ',';
-    CsvHeader header = CsvHeader::automatic;
-    std::optional<std::string> label =
-        {}; // a column of texts: its name or, when there are no names, its number from 0 on
-};
-
-/// Rows of numbers, each with a label when there is a label column.
-struct Table {
-    std::vector<std::string> columns; // the names of the columns of numbers; empty without a header
-    std::size_t rows = 0, width = 0;
-    std::vector<double> values;      // rows x width
-    std::vector<std::string> labels; // rows, or empty
-};
+namespace readers {
 
 namespace detail {
 
@@ -157,18 +133,12 @@ inline CsvCell parse_cell(std::string_view cell, double& value) {
     const auto [behind, failure] = std::from_chars(cell.data(), end, value);
     if (failure == std::errc::invalid_argument || behind != end) return CsvCell::text;
     if (failure == std::errc::result_out_of_range) return CsvCell::too_large;
-    return is_finite(value) ? CsvCell::number : CsvCell::not_finite;
+    return gradcon::is_finite(value) ? CsvCell::number : CsvCell::not_finite;
 }
 
 } // namespace detail
 
-/// Reads a table in one pass. Cells may be quoted; lines end with LF or CR LF; a byte order mark is left out, and so
-/// are empty lines at the end. Numbers are written with a point, whatever the program's locale.
-/// @param name what messages call the stream
-/// @throws FileError, naming the line, for empty cells, cells of a number column that are no number or not finite;
-/// lines with other than the first line's number of cells; broken quotes; a label column that is not there; a table
-/// without rows or without a column of numbers
-inline Table read_csv(std::istream& from, const CsvOptions& options = {}, std::string_view name = "CSV") {
+Table read_csv(std::istream& from, const CsvOptions& options, std::string_view name) {
     detail::CsvLines lines(from, name, options.separator);
     detail::CsvRecord cells;
     if (!lines.read(cells)) throw FileError(message(name, ": the table is empty"));
@@ -246,13 +216,10 @@ inline Table read_csv(std::istream& from, const CsvOptions& options = {}, std::s
     return table;
 }
 
-/// The same of a file. @throws FileError as that, and when it is missing or cannot be read
-inline Table read_csv(const std::filesystem::path& path, const CsvOptions& options = {}) {
+Table read_csv(const std::filesystem::path& path, const CsvOptions& options) {
     const BinaryFile there(path); // or it says what is wrong
     std::ifstream file(path, std::ios::binary);
     return read_csv(file, options, path.string());
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace readers

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "gradcon/core/random.hpp"
-#include "gradcon/core/simd.hpp"
+#include <gradcon/core/random.hpp>
 
 #include <algorithm>
 #include <array>
@@ -12,9 +11,9 @@
 #include <vector>
 
 // What conditions.hpp is made of: one image under way, and the ways to spoil it.
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data::detail {
+namespace paper::detail {
+
+using namespace gradcon;
 
 /// One image under way, height x width x channels, values 0 to 255 before rounding.
 struct Picture {
@@ -154,6 +153,4 @@ inline void code(Picture& picture, double coarseness, double lost, Rng& rng) {
         }
 }
 
-} // namespace data::detail
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace paper::detail

@@ -1,15 +1,10 @@
-#pragma once
+#include "picture_file.hpp"
 
-#include "gradcon/core/error.hpp"
-#include "gradcon/core/simd.hpp"
-#include "gradcon/core/tensor.hpp"
-#include "gradcon/data/binary_file.hpp"
-#include "gradcon/data/bmp.hpp"
-#include "gradcon/data/decoding.hpp"
-#include "gradcon/data/jpeg.hpp"
-#include "gradcon/data/png.hpp"
-#include "gradcon/data/pnm.hpp"
-
+#include "bmp.hpp"
+#include "decoding.hpp"
+#include "jpeg.hpp"
+#include "png.hpp"
+#include "pnm.hpp"
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -17,22 +12,18 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <gradcon/core/error.hpp>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/data/binary_file.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
+namespace readers {
 
-/// Reads a picture of a format that is told by the file's content, not its name: PNG, JPEG, bitmap (BMP), PGM or PPM.
-/// @return height x width x 1 for gray, else height x width x 3, red first: see read_png, read_jpeg, read_bmp, read_pnm
-/// @throws FileError for a file that is missing or of no such format, with more than `most_pixels` pixels, or that its
-/// format's reader refuses
-inline Tensor<std::uint8_t, 3> read_picture(const std::filesystem::path& path,
-                                            std::size_t most_pixels = default_most_pixels) {
+Tensor<std::uint8_t, 3> read_picture(const std::filesystem::path& path, std::size_t most_pixels) {
     BinaryFile file(path);
     if (file.size() == 0) throw file.error("the file is empty");
     std::array<std::uint8_t, 26> begin{}; // of a bitmap up to its size
@@ -65,11 +56,7 @@ inline Tensor<std::uint8_t, 3> read_picture(const std::filesystem::path& path,
     throw file.error("neither PNG, JPEG, BMP, PGM nor PPM: the first bytes are", bytes);
 }
 
-/// The files of a folder and the folders in it whose names end like those of pictures (.png .jpg .jpeg .bmp .pgm .ppm
-/// .pnm, small letters or large), sorted by path. What is hidden (a leading dot) is left out; links to files are
-/// followed, links to folders are not.
-/// @throws FileError for a folder that is missing, cannot be read, or has no such file
-inline std::vector<std::filesystem::path> find_pictures(const std::filesystem::path& folder) {
+std::vector<std::filesystem::path> find_pictures(const std::filesystem::path& folder) {
     namespace fs = std::filesystem;
     constexpr std::array extensions{".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".pnm"};
     std::error_code failure;
@@ -94,6 +81,4 @@ inline std::vector<std::filesystem::path> find_pictures(const std::filesystem::p
     return paths;
 }
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace readers

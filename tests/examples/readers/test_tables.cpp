@@ -1,8 +1,8 @@
 // Readers of tables: CSV and NPY; the writer of NPY.
 #include "random_tensors.hpp"
 
-#include <gradcon/data/csv.hpp>
-#include <gradcon/data/npy.hpp>
+#include "../../../examples/gradcon/readers/csv.hpp"
+#include "../../../examples/gradcon/readers/npy.hpp"
 
 #include <doctest/doctest.h>
 
@@ -36,13 +36,13 @@ Bytes read_all(const fs::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-data::Table csv(const std::string& text, const data::CsvOptions& options = {}) {
+readers::Table csv(const std::string& text, const readers::CsvOptions& options = {}) {
     std::istringstream stream(text);
-    return data::read_csv(stream, options, "t.csv");
+    return readers::read_csv(stream, options, "t.csv");
 }
 
 bool refuses_csv(const std::string& text, std::initializer_list<std::string_view> parts,
-                 const data::CsvOptions& options = {}) {
+                 const readers::CsvOptions& options = {}) {
     return throws_naming<FileError>([&] { csv(text, options); }, parts);
 }
 
@@ -83,10 +83,10 @@ TEST_SUITE("tables") {
         CHECK(named.rows == 1);
         CHECK(named.values == Values{1, 2, 3});
         CHECK(csv("1,x\n2,3").columns == Names{"1", "x"});
-        CHECK(csv("1,2\n3,4\n", {.header = data::CsvHeader::yes}).columns == Names{"1", "2"});
-        CHECK(csv("1,2\n3,4\n", {.header = data::CsvHeader::yes}).values == Values{3, 4});
-        CHECK(
-            refuses_csv("a,b\n1,2\n", {"t.csv: line 1: column 1 is no number: 'a'"}, {.header = data::CsvHeader::no}));
+        CHECK(csv("1,2\n3,4\n", {.header = readers::CsvHeader::yes}).columns == Names{"1", "2"});
+        CHECK(csv("1,2\n3,4\n", {.header = readers::CsvHeader::yes}).values == Values{3, 4});
+        CHECK(refuses_csv("a,b\n1,2\n", {"t.csv: line 1: column 1 is no number: 'a'"},
+                          {.header = readers::CsvHeader::no}));
         // What is a number, though none to be had, and a cell left empty make no header: the row would be lost.
         CHECK(refuses_csv("1,nan\n3,4\n", {"line 1: column 2 is not finite: 'nan'"}));
         CHECK(refuses_csv("1,\n3,4\n", {"line 1: column 2 is empty"}));
@@ -131,7 +131,7 @@ TEST_SUITE("tables") {
             CHECK(table.values == Values{1, 2, 3, 4, 5, 6});
         }
         CHECK(csv("0,1,2\n5,6,7\n", {.label = "2"}).labels == Names{"2", "7"});
-        CHECK(csv("2,1,0\n5,6,7\n", {.header = data::CsvHeader::yes, .label = "2"}).labels == Names{"5"});
+        CHECK(csv("2,1,0\n5,6,7\n", {.header = readers::CsvHeader::yes, .label = "2"}).labels == Names{"5"});
         CHECK(refuses_csv(with_header, {"t.csv: line 1", "no column is named sort", "found x kind y"},
                           {.label = "sort"}));
         CHECK(refuses_csv(with_header, {"no column is named 1"}, {.label = "1"}));
@@ -171,16 +171,16 @@ TEST_SUITE("tables") {
         CHECK(refuses_csv("1,2\r3,4\r", {"line 1: a carriage return"}));
         std::istringstream stream("1,2\n");
         stream.setstate(std::ios::badbit);
-        CHECK(throws_naming<FileError>([&] { data::read_csv(stream); }, {"CSV: line 1: reading failed"}));
+        CHECK(throws_naming<FileError>([&] { readers::read_csv(stream); }, {"CSV: line 1: reading failed"}));
     }
 
     TEST_CASE("CSV: files, and lines that cross the reader's blocks") {
         const TemporaryFolder folder;
         const auto path = folder.path / "Me\u00dfwerte.csv";
-        CHECK(throws_naming<FileError>([&] { data::read_csv(path); }, {"werte.csv", "no such file"}));
-        CHECK(throws_naming<FileError>([&] { data::read_csv(folder.path); }, {"not a regular file"}));
+        CHECK(throws_naming<FileError>([&] { readers::read_csv(path); }, {"werte.csv", "no such file"}));
+        CHECK(throws_naming<FileError>([&] { readers::read_csv(folder.path); }, {"not a regular file"}));
         write(path, {});
-        CHECK(throws_naming<FileError>([&] { data::read_csv(path); }, {"werte.csv: the table is empty"}));
+        CHECK(throws_naming<FileError>([&] { readers::read_csv(path); }, {"werte.csv: the table is empty"}));
         std::string text = "\"first\",kind,third\r\n";
         Values expected;
         Names labels;
@@ -195,14 +195,14 @@ TEST_SUITE("tables") {
             text += line.str();
         }
         write(path, {text.begin(), text.end()});
-        const auto table = data::read_csv(path, {.label = "kind"});
+        const auto table = readers::read_csv(path, {.label = "kind"});
         CHECK(table.columns == Names{"first", "third"});
         CHECK(table.rows == 20000);
         CHECK(table.values == expected);
         CHECK(table.labels == labels);
         text += "1,a\r\n";
         write(path, {text.begin(), text.end()});
-        CHECK(throws_naming<FileError>([&] { data::read_csv(path, {.label = "kind"}); },
+        CHECK(throws_naming<FileError>([&] { readers::read_csv(path, {.label = "kind"}); },
                                        {"werte.csv: line 20002: a row of 2 cells"}));
     }
 
@@ -229,7 +229,7 @@ TEST_SUITE("tables") {
         const auto path = folder.path / "a.npy";
         const auto read = [&](std::string_view type, const Bytes& values, std::string_view shape) {
             write(path, npy(header(type, shape), values));
-            return data::read_npy(path).values;
+            return readers::read_npy(path).values;
         };
         constexpr double inf = std::numeric_limits<double>::infinity();
         CHECK(read("<f8", bytes_of<double>({1.5, -inf}), "(2,)") == Values{1.5, -inf});
@@ -248,8 +248,8 @@ TEST_SUITE("tables") {
         for (const char* type : {">f8", "=f8", "f8", "<f2", "<c8", "|f8", "|i2", ">u1", "|O", "<U3", "|S4", "<M8[ns]",
                                  "", "<", "|V8", "<f88"}) {
             write(path, npy(header(type, "(1,)"), Bytes(8)));
-            CHECK(
-                throws_naming<FileError>([&] { data::read_npy(path); }, {"a.npy", "<f4 <f8", message("found ", type)}));
+            CHECK(throws_naming<FileError>([&] { readers::read_npy(path); },
+                                           {"a.npy", "<f4 <f8", message("found ", type)}));
         }
     }
 
@@ -258,7 +258,7 @@ TEST_SUITE("tables") {
         const auto path = folder.path / "\u00e9.npy";
         const auto read = [&](const Bytes& bytes) {
             write(path, bytes);
-            return data::read_npy(path);
+            return readers::read_npy(path);
         };
         CHECK(read(npy(header("|u1", "()"), {7})).shape.empty());
         CHECK(read(npy(header("|u1", "()"), {7})).values == Values{7});
@@ -300,9 +300,9 @@ TEST_SUITE("tables") {
         const auto path = folder.path / "a.npy";
         const auto refused = [&](const Bytes& bytes, std::initializer_list<std::string_view> parts) {
             write(path, bytes);
-            CHECK(throws_naming<FileError>([&] { data::read_npy(path); }, parts));
+            CHECK(throws_naming<FileError>([&] { readers::read_npy(path); }, parts));
         };
-        CHECK(throws_naming<FileError>([&] { data::read_npy(path); }, {"a.npy", "no such file"}));
+        CHECK(throws_naming<FileError>([&] { readers::read_npy(path); }, {"a.npy", "no such file"}));
         refused({}, {"a.npy", "10 bytes or more; found 0"});
         refused(Bytes(20, 'x'), {"147 78 85 77 80 89"});
         const Bytes good = npy(header("<f4", "(2, 3)"), Bytes(24, 1));
@@ -341,7 +341,7 @@ TEST_SUITE("tables") {
         for (const auto& bytes : {good, npy(header("|u1", "(2, 3)", true), Bytes(6, 1), 2)}) {
             for (std::size_t size = 0; size < bytes.size(); ++size) {
                 write(path, Bytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)));
-                CHECK_THROWS_AS(data::read_npy(path), FileError);
+                CHECK_THROWS_AS(readers::read_npy(path), FileError);
             }
             for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
                 Bytes flipped = bytes;
@@ -349,7 +349,7 @@ TEST_SUITE("tables") {
                 write(path, flipped);
                 std::size_t values = 0;
                 try {
-                    values = data::read_npy(path).values.size();
+                    values = readers::read_npy(path).values.size();
                 } catch (const FileError&) {}
                 CHECK((values == 0 || values == 6));
             }
@@ -359,7 +359,7 @@ TEST_SUITE("tables") {
     TEST_CASE("write_npy: NumPy's own bytes, read again as they were") {
         const TemporaryFolder folder;
         const auto path = folder.path / "\u6570.npy";
-        data::write_npy(path, Sizes{2, 1}, Values{1, -2.5});
+        readers::write_npy(path, Sizes{2, 1}, Values{1, -2.5});
         // what numpy.save of 1.24 writes
         const std::string dictionary = "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 1), }";
         Bytes expected{0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 118, 0};
@@ -371,17 +371,21 @@ TEST_SUITE("tables") {
         Rng rng(1);
         for (const Sizes& shape : {Sizes{}, Sizes{0}, Sizes{5}, Sizes{3, 0}, Sizes{3, 4, 5}, Sizes(32, 1)}) {
             const Values values = random_values<double>(element_count(shape), rng);
-            data::write_npy(path, shape, values);
+            readers::write_npy(path, shape, values);
             CHECK(fs::file_size(path) % 64 == values.size() * 8 % 64);
-            const auto array = data::read_npy(path);
+            const auto array = readers::read_npy(path);
             CHECK(array.shape == shape);
             CHECK(array.values == values);
         }
-        CHECK(throws_naming<ShapeError>([&] { data::write_npy(path, Sizes{2, 3}, Values{1}); }, {"2 x 3", "1 values"}));
-        CHECK(throws_naming<ShapeError>([&] { data::write_npy(path, Sizes(33, 1), Values{1}); }, {"32", "33"}));
-        CHECK_THROWS_AS(data::write_npy(path, Sizes{std::size_t{1} << 63, 2}, Values{}), ShapeError);
-        CHECK(data::read_npy(path).shape == Sizes(32, 1)); // still the last
-        CHECK(throws_naming<FileError>([&] { data::write_npy(folder.path / "none" / "a.npy", Sizes{1}, Values{1}); },
+        CHECK(throws_naming<ShapeError>(
+            [&] {
+                readers::write_npy(path, Sizes{2, 3}, Values{1});
+            },
+            {"2 x 3", "1 values"}));
+        CHECK(throws_naming<ShapeError>([&] { readers::write_npy(path, Sizes(33, 1), Values{1}); }, {"32", "33"}));
+        CHECK_THROWS_AS(readers::write_npy(path, Sizes{std::size_t{1} << 63, 2}, Values{}), ShapeError);
+        CHECK(readers::read_npy(path).shape == Sizes(32, 1)); // still the last
+        CHECK(throws_naming<FileError>([&] { readers::write_npy(folder.path / "none" / "a.npy", Sizes{1}, Values{1}); },
                                        {"none/a.npy", "no file can be created"}));
         CHECK(std::distance(fs::directory_iterator(folder.path), {}) == 1);
     }

@@ -1,7 +1,8 @@
 #pragma once
 
-#include "gradcon/core/simd.hpp"
-#include "gradcon/data/binary_file.hpp"
+#include <gradcon/core/error.hpp>
+#include <gradcon/core/tensor.hpp>
+#include <gradcon/data/binary_file.hpp>
 
 #include <array>
 #include <csetjmp>
@@ -10,10 +11,18 @@
 #include <string_view>
 #include <vector>
 
-// What the readers of pictures share.
-namespace gradcon {
-inline namespace GRADCON_INSTRUCTION_SET {
-namespace data {
+// What the readers of pictures and tables share. They are the command's, not the library's: they need libpng and
+// libjpeg.
+namespace readers {
+
+using gradcon::element_count;
+using gradcon::FileError;
+using gradcon::message;
+using gradcon::shape_string;
+using gradcon::ShapeError;
+using gradcon::Tensor;
+using gradcon::TensorView;
+using gradcon::data::BinaryFile;
 
 /// Pictures with more pixels are refused unless the caller allows them: a small file can ask for far more memory than
 /// the machine has.
@@ -64,6 +73,4 @@ class CErrors {
 
 } // namespace detail
 
-} // namespace data
-} // namespace GRADCON_INSTRUCTION_SET
-} // namespace gradcon
+} // namespace readers
