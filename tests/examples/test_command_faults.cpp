@@ -248,7 +248,7 @@ TEST_SUITE("command") {
              file("bad/a.png", png(1, 1)),
              {"train", "bad", "good", "--model", "n"},
              3,
-             {"bad/a.png: this first picture has 1 x 1 pixels", "--size"}},
+             {"bad/a.png: the first picture has 1 x 1 pixels", "--size"}},
             {"pictures have no class",
              nothing,
              {"train", "good", "--class", "1", "--model", "n"},

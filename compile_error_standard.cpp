@@ -1,1 +1,0 @@
-#include <gradcon/tree/tree.hpp>
