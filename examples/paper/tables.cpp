@@ -118,7 +118,6 @@ std::vector<Section> auroc_by_class(Study& study, const std::string& set) {
         return columns(scored);
     });
     Table table{set, set_name(set) + ": AUROC by score", protocol, "normal class", {}};
-    if (set == "cifar10") table.remark += " " + std::string(rivals_on_cifar10);
     add_aurocs(table, set, study.options, "", scores);
     add_reported(table);
     std::vector<Section> sections{{std::move(table), figures_of(study, all, scores)}};
@@ -199,6 +198,5 @@ Section by_network(Study& study) {
             add_aurocs(table, "cifar10", study.options,
                        std::string(variational ? "VAE" : "CAE") + (gradient_term ? " + gradient: " : ": "), scores);
         }
-    add_reported(table);
     return {std::move(table), {}};
 }
