@@ -35,9 +35,9 @@ std::string folder_of(const std::string& header) {
 /// The floor of a header: that of its folder. What users include stands at the top, above all floors.
 int floor_of(const std::string& header) {
     static const std::map<std::string, int> floors{
-        {"core", 0},       {"kernels", 1}, {"evaluation", 1}, {"tree", 2},     {"nn", 3},
-        {"constraint", 3}, {"optim", 3},   {"training", 4},   {"scoring", 4},  {"detector", 5},
-        {"io", 6},         {"data", 6},    {"testing", 6},    {"compiled", 7}, {"", 8}};
+        {"core", 0},       {"kernels", 1},    {"evaluation", 1}, {"image", 1},    {"tree", 2},     {"features", 2},
+        {"nn", 3},         {"constraint", 3}, {"optim", 3},      {"training", 4}, {"scoring", 4},  {"detector", 5},
+        {"inspection", 6}, {"data", 6},       {"testing", 6},    {"io", 7},       {"compiled", 8}, {"", 9}};
     const auto floor = floors.find(folder_of(header));
     return floor == floors.end() ? -1 : floor->second;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <gradcon/core/tensor.hpp>
-#include <gradcon/detector/image_view.hpp>
+#include <gradcon/image/image_view.hpp>
 
 #include <cstddef>
 #include <cstdint>

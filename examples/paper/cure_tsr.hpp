@@ -3,7 +3,7 @@
 #include "../gradcon/readers/bmp.hpp"
 #include <gradcon/core/error.hpp>
 #include <gradcon/core/tensor.hpp>
-#include <gradcon/detector/resize.hpp>
+#include <gradcon/image/resize.hpp>
 
 #include <algorithm>
 #include <array>

@@ -5,7 +5,7 @@
 #include "protocol.hpp"
 #include <gradcon/data/cifar10.hpp>
 #include <gradcon/data/idx.hpp>
-#include <gradcon/detector/resize.hpp>
+#include <gradcon/image/resize.hpp>
 
 #include <algorithm>
 #include <cmath>

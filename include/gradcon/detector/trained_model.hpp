@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gradcon/constraint/gradcon.hpp"
-#include "gradcon/detector/image_input.hpp"
+#include "gradcon/image/image_input.hpp"
 #include "gradcon/detector/table_input.hpp"
 #include "gradcon/evaluation/calibration.hpp"
 #include "gradcon/nn/autoencoder.hpp"

@@ -4,8 +4,8 @@
 #include "gradcon/core/finite.hpp"
 #include "gradcon/core/simd.hpp"
 #include "gradcon/core/tensor.hpp"
-#include "gradcon/detector/image_view.hpp"
-#include "gradcon/detector/resize.hpp"
+#include "gradcon/image/image_view.hpp"
+#include "gradcon/image/resize.hpp"
 
 #include <array>
 #include <cstddef>

@@ -2,7 +2,7 @@
 #include "dense_matrix.hpp"
 #include "random_tensors.hpp"
 
-#include <gradcon/detector/image_input.hpp>
+#include <gradcon/image/image_input.hpp>
 #include <gradcon/detector/table_input.hpp>
 
 #include <doctest/doctest.h>

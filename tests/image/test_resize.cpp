@@ -1,7 +1,7 @@
 #include "random_tensors.hpp"
 
 #include "../../examples/gradcon/readers/bmp.hpp"
-#include <gradcon/detector/resize.hpp>
+#include <gradcon/image/resize.hpp>
 
 #include <doctest/doctest.h>
 
