@@ -1,24 +1,21 @@
 // OpenCV frames scored where they lie, the verdict drawn into them: opencv MODEL VIDEO [OUT.avi]. Without arguments a
 // short film with a flaw in it, made and watched here.
-#include <gradcon/gradcon.hpp>
-#include <gradcon/io/detector_file.hpp>
+#include <gradcon/detector.hpp>
 
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 namespace {
-
-constexpr std::size_t height = 72, width = 96; // of what the network sees
 
 // snippet: opencv
 /// A view of a frame: no pixel is copied, whatever its step.
@@ -50,44 +47,13 @@ cv::Mat film_frame(int number, bool flaw) {
     return frame;
 }
 
-/// Learned from the film's first frames, which are normal, with a known false-alarm rate.
-gradcon::Detector<float> learn(const std::vector<cv::Mat>& frames) {
-    const gradcon::ImageInput input{.height = height, .width = width, .order = gradcon::PixelOrder::rgb};
-    gradcon::ImageInputWorkspace<float> workspace;
-    const auto batch = [&](std::size_t first, std::size_t count) {
-        gradcon::Tensor<float, 4> images;
-        images.resize({count, height, width, 3});
-        for (std::size_t i = 0; i < count; ++i)
-            gradcon::convert(view(frames.at(first + i)), input, workspace, images.data() + i * height * width * 3);
-        return images;
-    };
-    const auto normal = batch(0, 256), held_out = batch(256, 64), calibrating = batch(320, 180);
-    const auto model = gradcon::models::cae({.height = height, .width = width, .channels = 3, .widths = {16, 32, 32}});
-    gradcon::Rng rng(1);
-    gradcon::ThreadPool threads;
-    auto params = model.init(rng);
-    gradcon::scale_to_he(params);
-    gradcon::GradCon policy{params.decoder, {}};
-    gradcon::Adam adam{params, {}};
-    gradcon::fit(model, params, policy, adam, normal, rng, {.epochs = 6, .validation = held_out, .executor = &threads});
-    gradcon::TrainedModel<float> trained{model, params, policy};
-    trained.input = input;
-    const gradcon::Scorer scorer{model, params, policy};
-    trained.calibration = gradcon::Calibration(gradcon::score_each(scorer, calibrating, threads).score, 0.01);
-    return gradcon::Detector<float>(trained);
-}
-
 void watch(const gradcon::Detector<float>& detector, cv::VideoCapture& video, const std::string& out) {
-    using Clock = std::chrono::steady_clock;
     auto workspace = detector.workspace();
     cv::VideoWriter writer;
     cv::Mat frame;
     std::size_t frames = 0, alarms = 0;
-    Clock::duration scoring{};
     while (video.read(frame)) {
-        const auto start = Clock::now();
         const gradcon::Verdict verdict = detector.score(view(frame), workspace);
-        scoring += Clock::now() - start;
         ++frames;
         alarms += verdict.anomalous ? 1 : 0;
         draw(frame, verdict);
@@ -96,25 +62,7 @@ void watch(const gradcon::Detector<float>& detector, cv::VideoCapture& video, co
         writer.write(frame);
     }
     if (frames == 0) throw std::runtime_error("the video has no frames");
-    std::printf("%zu frames, %zu alarms, scored at %.0f frames/s\n", frames, alarms,
-                static_cast<double>(frames) / std::chrono::duration<double>(scoring).count());
-}
-
-/// How fast the network alone is on the same pictures, converted beforehand.
-void measure_network(const gradcon::Detector<float>& detector, const std::vector<cv::Mat>& frames) {
-    auto workspace = detector.workspace();
-    gradcon::Tensor<float, 4> images;
-    images.resize({frames.size(), height, width, 3});
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        const auto x = detector.prepare(view(frames[i]), workspace);
-        std::copy_n(x.data(), x.size(), images.data() + i * x.size());
-    }
-    gradcon::SerialExecutor serial;
-    const auto start = std::chrono::steady_clock::now();
-    gradcon::score_each(detector.scorer(), images, serial);
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    std::printf("score_each on such pictures, converted beforehand: %.0f/s\n",
-                static_cast<double>(frames.size()) / seconds.count());
+    std::printf("%zu frames, %zu alarms\n", frames, alarms);
 }
 
 /// A film of 1000 frames, with a flaw in 20 of them.
@@ -132,11 +80,12 @@ void run(int argc, char** argv) {
     const std::string film = (std::filesystem::temp_directory_path() / "gradcon-film.avi").string();
     make_film(film);
     cv::VideoCapture video(film);
-    std::vector<cv::Mat> frames(500);
+    // snippet: learn from frames
+    std::vector<cv::Mat> frames(500); // normal ones
     for (cv::Mat& frame : frames) video.read(frame);
-    const auto detector = learn(frames);
+    const auto detector = gradcon::learn(std::views::transform(frames, view), {.epochs = 6});
+    // end of snippet
     watch(detector, video, "");
-    measure_network(detector, frames);
     std::filesystem::remove(film);
 }
 

@@ -1,7 +1,6 @@
 // A camera, several scorers, one detector: frames go through a queue that never grows beyond its room.
+#include <gradcon/detector.hpp>
 #include <gradcon/evaluation/drift.hpp>
-#include <gradcon/gradcon.hpp>
-#include <gradcon/io/detector_file.hpp>
 
 #include <condition_variable>
 #include <cstdint>
@@ -10,6 +9,7 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <ranges>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -17,10 +17,20 @@
 namespace {
 
 struct Frame {
-    std::size_t number = 0;
+    static constexpr std::size_t height = 48, width = 64;
     std::vector<std::uint8_t> pixels; // blue, green, red, as cameras give them
 };
-constexpr std::size_t height = 48, width = 64;
+
+gradcon::ImageView<std::uint8_t> view(const Frame& frame) {
+    return {
+        .data = frame.pixels.data(), .height = Frame::height, .width = Frame::width, .order = gradcon::PixelOrder::bgr};
+}
+
+Frame capture(gradcon::Rng& camera) {
+    Frame frame{std::vector<std::uint8_t>(Frame::height * Frame::width * 3)};
+    for (auto& value : frame.pixels) value = static_cast<std::uint8_t>(100 + camera() % 50);
+    return frame;
+}
 
 /// First in, first out. Whoever puts waits for room; whoever takes waits for a frame, or for the end.
 class BoundedQueue {
@@ -56,17 +66,17 @@ class BoundedQueue {
     bool closed_ = false;
 };
 
-/// Stands for one that gradcon::io::load reads: not trained, calibrated on what this camera sees.
-gradcon::Detector<float> make_detector();
-
-Frame capture(std::size_t number, gradcon::Rng& camera) {
-    Frame frame{number, std::vector<std::uint8_t>(height * width * 3)};
-    for (auto& value : frame.pixels) value = static_cast<std::uint8_t>(100 + camera() % 50);
-    return frame;
+/// Stands for one that gradcon::io::load reads: learned from what this camera sees.
+gradcon::Detector<float> learn_detector() {
+    gradcon::Rng camera(5);
+    std::vector<Frame> frames(700); // 105 of them calibrate
+    for (Frame& frame : frames) frame = capture(camera);
+    return gradcon::learn(std::views::transform(frames, view),
+                          {.height = 24, .width = 32, .channels = 1, .widths = {8, 16}, .epochs = 2});
 }
 
 void run(std::size_t frames, std::size_t scorers) {
-    const gradcon::Detector<float> detector = make_detector();
+    const gradcon::Detector<float> detector = learn_detector();
     BoundedQueue queue(16);
     std::mutex results;
     std::size_t scored = 0, alarms = 0, drifts = 0;
@@ -78,9 +88,7 @@ void run(std::size_t frames, std::size_t scorers) {
         threads.emplace_back([&] {
             auto workspace = detector.workspace(); // after its first frame nothing is allocated
             while (const auto frame = queue.take()) {
-                const gradcon::ImageView<std::uint8_t> view{
-                    .data = frame->pixels.data(), .height = height, .width = width, .order = gradcon::PixelOrder::bgr};
-                const gradcon::Verdict verdict = detector.score(view, workspace);
+                const gradcon::Verdict verdict = detector.score(view(*frame), workspace);
                 const std::lock_guard lock(results);
                 ++scored;
                 if (verdict.anomalous) ++alarms;
@@ -89,32 +97,10 @@ void run(std::size_t frames, std::size_t scorers) {
         });
     // end of snippet
     gradcon::Rng camera(7);
-    for (std::size_t i = 0; i < frames; ++i) queue.put(capture(i, camera));
+    for (std::size_t i = 0; i < frames; ++i) queue.put(capture(camera));
     queue.close();
     for (auto& thread : threads) thread.join();
     std::printf("%zu frames by %zu scorers: %zu alarms, %zu windows with drift\n", scored, scorers, alarms, drifts);
-}
-
-gradcon::Detector<float> make_detector() {
-    const gradcon::ImageInput input{.height = 24, .width = 32, .order = gradcon::PixelOrder::gray};
-    const auto model = gradcon::models::cae({.height = 24, .width = 32, .channels = 1, .widths = {8, 16}});
-    gradcon::Rng rng(3);
-    const auto params = model.init(rng);
-    gradcon::TrainedModel<float> trained{model, params, gradcon::GradCon{params.decoder, {}}};
-    trained.policy.update(params.decoder);
-    trained.input = input;
-    const gradcon::Detector<float> raw(trained);
-    std::vector<double> normal;
-    gradcon::Rng camera(5);
-    for (std::size_t i = 0; i < 300; ++i) {
-        const Frame frame = capture(i, camera);
-        normal.push_back(raw.score(gradcon::ImageView<std::uint8_t>{.data = frame.pixels.data(),
-                                                                    .height = height,
-                                                                    .width = width,
-                                                                    .order = gradcon::PixelOrder::bgr})
-                             .score);
-    }
-    return raw.with(gradcon::Calibration(normal, 0.01));
 }
 
 } // namespace

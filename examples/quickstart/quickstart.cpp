@@ -7,7 +7,7 @@
 #include "../paper/protocol.hpp"
 #include <gradcon/data/idx.hpp>
 #include <gradcon/gradcon.hpp>
-#include <gradcon/io/model_file.hpp>
+#include <gradcon/io/detector_file.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -21,16 +21,26 @@ namespace {
 
 using Images = gradcon::Tensor<float, 4>; // N x height x width x channels, values in [0, 1]
 
+constexpr double false_alarm_rate = 0.05; // needs 19 held-out images
+
 struct Results {
     gradcon::FitResult training;
     gradcon::Scores scores;
     std::vector<double> recommended; // beyond the paper's
+    double threshold = 0;            // of recommended
     double score_images_per_second = 0;
 };
 
-template <class Model>
-Results train_and_score(const Model& model, const Images& normal, const Images& held_out, const Images& unseen,
-                        const Options& options, ProgressBar& progress) {
+/// The paper's network where the size allows it.
+gradcon::TrainedModel<float>::Model make_model(std::size_t height, std::size_t width, std::size_t channels) {
+    if (height % 16 == 12 && width % 16 == 12) return gradcon::to_chain(gradcon::models::paper_cae(channels));
+    return gradcon::models::cae({.height = height, .width = width, .channels = channels});
+}
+
+Results run(const Options& options, const Images& normal, const Images& held_out, const Images& unseen,
+            ProgressBar& progress) {
+    const std::size_t height = normal.shape()[1], width = normal.shape()[2], channels = normal.shape()[3];
+    const auto model = make_model(height, width, channels);
     // snippet: train and score
     gradcon::Rng rng(options.seed);
     gradcon::ThreadPool threads(options.threads);
@@ -40,7 +50,6 @@ Results train_and_score(const Model& model, const Images& normal, const Images& 
     const auto training =
         gradcon::fit(model, params, policy, adam, normal, rng,
                      {.epochs = options.epochs, .validation = held_out, .executor = &threads}, progress);
-    gradcon::io::save_model(options.model, model, params, policy);
 
     const gradcon::Scorer scorer{model, params, policy};              // const from here on
     const auto scores = gradcon::score_each(scorer, unseen, threads); // higher = more anomalous
@@ -49,23 +58,32 @@ Results train_and_score(const Model& model, const Images& normal, const Images& 
     gradcon::score_each(scorer, unseen, threads);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
 
-    // snippet: recommended score
-    const auto profile = gradcon::fit_profile(model, params, policy, normal, threads); // of the finished model
-    const gradcon::Scorer judge{model, params, policy, profile};
-    const auto rule = gradcon::recommended_score(gradcon::score_each(judge, held_out, threads)); // normal images only
-    const auto recommended = gradcon::scores_by(rule, gradcon::score_each(judge, unseen, threads));
+    // snippet: trained to detector
+    gradcon::TrainedModel<float> trained{model, params, policy};
+    trained.input = gradcon::ImageInput{.height = height,
+                                        .width = width,
+                                        .order = channels == 1 ? gradcon::PixelOrder::gray : gradcon::PixelOrder::rgb};
+    trained.profile = gradcon::fit_profile(model, params, policy, normal, threads); // of the finished model
+    const gradcon::Scorer profiled{model, params, policy, trained.profile};
+    const auto of_held_out = gradcon::score_each(profiled, held_out, threads); // normal images only
+    trained.score_rule = gradcon::recommended_score(of_held_out);
+    trained.calibration = gradcon::Calibration(gradcon::scores_by(trained.score_rule, of_held_out), false_alarm_rate);
+    gradcon::io::save(trained, options.model);
+    const auto recommended = gradcon::scores_by(trained.score_rule, gradcon::score_each(profiled, unseen, threads));
     // end of snippet
-    return {training, scores, recommended, static_cast<double>(unseen.shape()[0]) / seconds.count()};
+    return {training, scores, recommended, trained.calibration.threshold(),
+            static_cast<double>(unseen.shape()[0]) / seconds.count()};
 }
 
-Results run(const Options& options, const Images& normal, const Images& held_out, const Images& unseen,
-            ProgressBar& progress) {
-    const std::size_t height = normal.shape()[1], width = normal.shape()[2], channels = normal.shape()[3];
-    const auto with = [&](const auto& model) {
-        return train_and_score(model, normal, held_out, unseen, options, progress);
-    };
-    if (height % 16 == 12 && width % 16 == 12) return with(gradcon::models::paper_cae(channels));
-    return with(gradcon::models::cae({.height = height, .width = width, .channels = channels}));
+/// The share of a class of the unseen images that the detector calls anomalous, in percent.
+double alarms(const Results& results, const std::vector<std::uint8_t>& anomalous, bool of_anomalies) {
+    double images = 0, found = 0;
+    for (std::size_t i = 0; i < anomalous.size(); ++i) {
+        if ((anomalous[i] != 0) != of_anomalies) continue;
+        ++images;
+        found += results.recommended[i] >= results.threshold ? 1 : 0;
+    }
+    return 100 * found / images;
 }
 
 void quickstart(const Options& options) {
@@ -81,10 +99,9 @@ void quickstart(const Options& options) {
     ProgressBar progress;
     const Results results = run(options, normal, held_out, unseen, progress);
     const double trained = static_cast<double>(split.train.size() * results.training.epochs) / progress.seconds();
-    std::vector<double> gradient(split.test.size());
-    for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = results.scores.gradient(i);
     const double of_reconstruction = gradcon::auroc(results.scores.reconstruction_error(), split.anomalous);
-    const double of_gradient = gradcon::auroc(gradient, split.anomalous);
+    const double of_gradient =
+        gradcon::auroc(gradcon::scores_by(gradcon::GradientScore{}, results.scores), split.anomalous);
     const double of_gradcon = gradcon::auroc(results.scores.score(), split.anomalous);
     const double of_recommended = gradcon::auroc(results.recommended, split.anomalous);
 
@@ -93,6 +110,10 @@ void quickstart(const Options& options) {
                         split.anomalous);
     std::printf("AUROC  reconstruction %.4f  gradient %.4f  GradCon %.4f  recommended %.4f\n", of_reconstruction,
                 of_gradient, of_gradcon, of_recommended);
+    std::printf(
+        "alarms at a false-alarm rate of %.0f %%: %.1f %% of the unseen images of class %d, %.1f %% of the others\n",
+        100 * false_alarm_rate, alarms(results, split.anomalous, false), int{options.inlier},
+        alarms(results, split.anomalous, true));
     std::printf("%zu epochs (kept: %zu), trained %.0f images/s, scored %.0f images/s\n", results.training.epochs,
                 results.training.best_epoch, trained, results.score_images_per_second);
     std::printf("detector: %s   most anomalous images: %s\n", options.model.c_str(), sheet.c_str());
