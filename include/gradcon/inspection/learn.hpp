@@ -30,8 +30,7 @@ struct LearnLocalOptions {
     GradConOptions constraint{};    // alpha and beta
     double false_alarm_rate = 0.01; // of pictures, and of pictures that show any region; in (0, 1)
     std::uint64_t seed = 0;         // of the split, the locations, the first weights and their order
-    /// Of a location's statistics; empty: the reconstruction error and the alignment with the finished model's mean
-    /// gradient, each standardised on held-out locations.
+    /// Of a location's statistics; empty: the reconstruction error, its logarithm standardised on held-out locations.
     std::function<AnyScoreRule(const Scores& normal)> score_rule{};
     Executor* executor = nullptr;               // nullptr: all of the machine's processors
     std::map<std::string, std::string> notes{}; // kept with the model
@@ -119,7 +118,7 @@ Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, 
                                .executor = options.executor,
                                .notes = options.notes};
     learn_options.score_rule = options.score_rule ? options.score_rule : [](const Scores& normal) -> AnyScoreRule {
-        constexpr std::array terms{Statistic::reconstruction_error, Statistic::mean_cosine};
+        constexpr std::array terms{Statistic::reconstruction_error};
         return StandardizedSum::fit(terms, normal);
     };
     Learning<float> learning(std::move(set), learn_options);

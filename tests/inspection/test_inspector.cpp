@@ -1,0 +1,188 @@
+#include <gradcon/features/patches.hpp>
+#include <gradcon/inspection/learn.hpp>
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <ranges>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using Pixels = std::vector<std::uint8_t>;
+constexpr std::size_t height = 64, width = 80;
+
+/// A surface of stripes and noise; a flaw is a dark square of 10 x 10 pixels.
+Pixels surface(gradcon::Rng& rng, bool flaw = false, std::size_t y0 = 30, std::size_t x0 = 44) {
+    Pixels pixels(height * width);
+    const double phase = gradcon::uniform(rng, 0, 6);
+    for (std::size_t y = 0; y < height; ++y)
+        for (std::size_t x = 0; x < width; ++x) {
+            double v = 128 + 30 * std::sin(phase + 0.7 * double(x)) + 6 * gradcon::standard_normal(rng);
+            if (flaw && y >= y0 && y < y0 + 10 && x >= x0 && x < x0 + 10) v = 60;
+            pixels[y * width + x] = static_cast<std::uint8_t>(std::clamp(v, 0.0, 255.0));
+        }
+    return pixels;
+}
+
+gradcon::ImageView<std::uint8_t> view(const Pixels& pixels) {
+    return {.data = pixels.data(), .height = height, .width = width};
+}
+
+using Inspector = gradcon::Inspector<gradcon::Patches>;
+
+const gradcon::Patches patches({.size = 4, .scales = {2}, .stride = 4});
+
+gradcon::LearnLocalOptions options() {
+    gradcon::LearnLocalOptions o;
+    o.widths = {16, 5};
+    o.epochs = 6;
+    o.locations = 3000;
+    o.false_alarm_rate = 0.1;
+    return o;
+}
+
+std::vector<Pixels> surfaces(std::size_t count, std::uint64_t seed) {
+    gradcon::Rng rng(seed);
+    std::vector<Pixels> all;
+    for (std::size_t i = 0; i < count; ++i) all.push_back(surface(rng));
+    return all;
+}
+
+Inspector learned(gradcon::Executor* executor = nullptr) {
+    const auto normal = surfaces(80, 1);
+    auto o = options();
+    o.executor = executor;
+    return gradcon::learn_local(patches, std::views::transform(normal, view), o);
+}
+
+} // namespace
+
+TEST_SUITE("inspector") {
+    TEST_CASE("a flaw is found at its place, and normal pictures raise few alarms") {
+        const Inspector inspector = learned();
+        auto w = inspector.workspace();
+        std::size_t alarms = 0, with_regions = 0;
+        const auto normal = surfaces(60, 2);
+        for (const Pixels& pixels : normal) {
+            const auto result = inspector.inspect(view(pixels), w);
+            alarms += result.anomalous ? 1 : 0;
+            with_regions += result.regions.empty() ? 0 : 1;
+            CHECK(result.height == (height - 8) / 4 + 1);
+            CHECK(result.map.size() == result.height * result.width);
+        }
+        // each rate is Beta distributed around .1 (12 calibration pictures); .5 lies far beyond
+        CHECK(alarms < 30);
+        CHECK(with_regions < 30);
+        gradcon::Rng rng(3);
+        for (const auto& [y, x] : {std::pair<std::size_t, std::size_t>{30, 44}, {8, 8}, {50, 60}}) {
+            const Pixels flawed = surface(rng, true, y, x);
+            const auto result = inspector.inspect(view(flawed), w);
+            CHECK(result.anomalous);
+            CHECK(result.p_value == doctest::Approx(1.0 / 13));
+            REQUIRE(!result.regions.empty());
+            const auto& found = *std::ranges::max_element(result.regions, {}, &gradcon::Region::peak);
+            CHECK(found.peak_y + 4 >= y);
+            CHECK(found.peak_y <= y + 14);
+            CHECK(found.peak_x + 4 >= x);
+            CHECK(found.peak_x <= x + 14);
+            CHECK(found.box.right <= width);
+            CHECK(found.box.bottom <= height);
+            CHECK(found.p_value == doctest::Approx(1.0 / 13));
+        }
+    }
+
+    TEST_CASE("the map is what Scorer and the score rule give for each location alone, smoothed") {
+        Inspector inspector = learned();
+        const auto pictures = surfaces(1, 9);
+        auto w = inspector.workspace();
+        const auto result = inspector.inspect(view(pictures[0]), w);
+        const std::vector<double> map(result.map.begin(), result.map.end());
+
+        const auto& trained = inspector.model().trained;
+        const gradcon::Scorer scorer{trained.model, trained.params, trained.policy, trained.profile};
+        gradcon::Patches::Workspace extraction;
+        const auto raw = patches(view(pictures[0]), extraction)[0];
+        const auto& scaling = inspector.model().scaling;
+        gradcon::Tensor<float, 4> locations;
+        locations.resize({map.size(), 1, 1, scaling.outputs()});
+        gradcon::AlignedVector<float> centred;
+        for (std::size_t i = 0; i < map.size(); ++i)
+            scaling.apply(raw.data() + i * raw.shape(2), locations.data() + i * scaling.outputs(), centred);
+        gradcon::SerialExecutor serial;
+        auto expected = gradcon::scores_by(trained.score_rule, gradcon::score_each(scorer, locations, serial));
+        std::vector<double> storage;
+        gradcon::MapSmoothing(1).apply(expected, result.width, storage);
+        // standardised sums of numbers that agree to some 1e-5
+        for (std::size_t i = 0; i < map.size(); ++i) CHECK(std::abs(map[i] - expected[i]) < 1e-3);
+    }
+
+    TEST_CASE("the same bits for 1, 2, 3 and 8 threads, in learning and in inspecting") {
+        gradcon::SerialExecutor serial;
+        const Inspector one = learned(&serial);
+        gradcon::ThreadPool three(3);
+        const Inspector other = learned(&three);
+        const auto pictures = surfaces(8, 4);
+        std::vector<std::vector<double>> expected;
+        auto w = one.workspace();
+        for (const Pixels& pixels : pictures) {
+            const auto map = one.inspect(view(pixels), w).map;
+            expected.emplace_back(map.begin(), map.end());
+        }
+        for (const std::size_t count : {1U, 2U, 8U}) {
+            std::vector<std::thread> threads;
+            std::atomic<std::size_t> next{0}, wrong{0};
+            for (std::size_t t = 0; t < count; ++t)
+                threads.emplace_back([&] {
+                    auto own = other.workspace();
+                    for (std::size_t i; (i = next++) < pictures.size();)
+                        if (!std::ranges::equal(other.inspect(view(pictures[i]), own).map, expected[i])) ++wrong;
+                });
+            for (auto& thread : threads) thread.join();
+            CHECK(wrong == 0);
+        }
+    }
+
+    TEST_CASE("what cannot be learned or inspected is refused by name") {
+        const auto few = surfaces(12, 1), enough = surfaces(60, 1);
+        CHECK_THROWS_WITH_AS(gradcon::learn_local(patches, std::views::transform(few, view), options()),
+                             "training needs 20 normal samples or more; there are 12", gradcon::ValueError);
+        auto o = options();
+        o.false_alarm_rate = 0.01;
+        CHECK_THROWS_WITH_AS(
+            gradcon::learn_local(patches, std::views::transform(enough, view), o),
+            "learn_local: a false-alarm rate of 0.01 needs 99 pictures to calibrate with, about 661 in all; "
+            "there are 9",
+            gradcon::ValueError);
+        o = options();
+        o.locations = 999;
+        CHECK_THROWS_AS(gradcon::learn_local(patches, std::views::transform(enough, view), o), gradcon::ValueError);
+        o = options();
+        o.map.margin = 8;
+        CHECK_THROWS_AS(gradcon::learn_local(patches, std::views::transform(enough, view), o), gradcon::ShapeError);
+        o = options();
+        o.map.smoothing = -1;
+        CHECK_THROWS_AS(gradcon::learn_local(patches, std::views::transform(enough, view), o), gradcon::ValueError);
+        const std::vector<Pixels> black(60, Pixels(height * width));
+        CHECK_THROWS_AS(gradcon::learn_local(patches, std::views::transform(black, view), options()),
+                        gradcon::ValueError);
+
+        const Inspector inspector = learned();
+        auto w = inspector.workspace();
+        CHECK_THROWS_AS(inspector.inspect(gradcon::ImageView<std::uint8_t>{enough[0].data(), 7, 80}, w),
+                        gradcon::ShapeError);
+        CHECK_THROWS_AS(Inspector(gradcon::Patches({.size = 4, .scales = {1, 2}, .stride = 4}), inspector.model())
+                            .inspect(view(enough[0]), w),
+                        gradcon::ShapeError);
+        std::vector<float> bright(height * width, 0.5F);
+        bright[30 * width + 40] = std::numeric_limits<float>::quiet_NaN();
+        const auto result = inspector.inspect(gradcon::ImageView<float>{bright.data(), height, width}, w);
+        CHECK(std::isnan(result.score));
+        CHECK(result.anomalous);
+        CHECK(!result.regions.empty());
+    }
+}
