@@ -65,7 +65,7 @@ Results run(const Options& options, const Images& normal, const Images& held_out
                                         .order = channels == 1 ? gradcon::PixelOrder::gray : gradcon::PixelOrder::rgb};
     trained.profile = gradcon::fit_profile(model, params, policy, normal, threads); // of the finished model
     const gradcon::Scorer profiled{model, params, policy, trained.profile};
-    const auto of_held_out = gradcon::score_each(profiled, held_out, threads); // normal images only
+    const auto of_held_out = gradcon::score_each(profiled, held_out, threads); // fits the rule, and calibrates
     trained.score_rule = gradcon::recommended_score(of_held_out);
     trained.calibration = gradcon::Calibration(gradcon::scores_by(trained.score_rule, of_held_out), false_alarm_rate);
     gradcon::io::save(trained, options.model);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -57,7 +58,7 @@ class OpenCvDnn {
   public:
     struct Workspace {
         cv::dnn::Net net;
-        const void* owner = nullptr; // whose network it is
+        std::shared_ptr<const std::vector<char>> file; // of `net`
         ImageInputWorkspace<float> conversion;
         std::vector<float> pixels;
         std::vector<cv::Mat> outputs;
@@ -73,7 +74,8 @@ class OpenCvDnn {
         if (layers_.empty()) throw ValueError("OpenCvDnn: one layer or more is needed");
         std::ifstream file(onnx, std::ios::binary);
         if (!file) throw ValueError(message("OpenCvDnn: ", onnx, " cannot be opened"));
-        model_.assign(std::istreambuf_iterator<char>(file), {});
+        model_ = std::make_shared<const std::vector<char>>(std::istreambuf_iterator<char>(file),
+                                                           std::istreambuf_iterator<char>());
         const cv::dnn::Net net = read();
         const std::vector<std::string> names = net.getLayerNames();
         for (const std::string& layer : layers_)
@@ -84,14 +86,17 @@ class OpenCvDnn {
     const std::vector<std::string>& layers() const { return layers_; }
     const NetworkInput& input() const { return input_; }
     /// The bytes of the network's file.
-    std::span<const char> file() const { return model_; }
+    std::span<const char> file() const { return *model_; }
 
     /// @return one map for each layer  @throws ShapeError for a picture without pixels, ValueError with OpenCV's words
     /// when the network cannot take such a picture, or a layer is no map
     template <Pixel P>
     std::span<const FeatureMapView> operator()(const ImageView<P>& picture, Workspace& w) const {
         picture.check();
-        if (w.owner != this) w.net = read(), w.owner = this;
+        if (w.file != model_) {
+            w.net = read();
+            w.file = model_;
+        }
         const auto [height, width] = input_.size_for(picture.height, picture.width);
         w.pixels.resize(height * width * 3);
         convert(picture, {.height = height, .width = width, .order = input_.order}, w.conversion, w.pixels.data());
@@ -118,7 +123,7 @@ class OpenCvDnn {
   private:
     cv::dnn::Net read() const {
         try {
-            return cv::dnn::readNetFromONNX(model_.data(), model_.size());
+            return cv::dnn::readNetFromONNX(model_->data(), model_->size());
         } catch (const cv::Exception& error) {
             throw ValueError(message("OpenCvDnn: the file is no network that OpenCV reads: ", error.what()));
         }
@@ -145,7 +150,7 @@ class OpenCvDnn {
 
     std::vector<std::string> layers_;
     NetworkInput input_;
-    std::vector<char> model_;
+    std::shared_ptr<const std::vector<char>> model_; // copies share it
 };
 
 } // namespace GRADCON_INSTRUCTION_SET
