@@ -83,7 +83,7 @@ void run(int argc, char** argv) {
     // snippet: learn from frames
     std::vector<cv::Mat> frames(500); // normal ones
     for (cv::Mat& frame : frames) video.read(frame);
-    const auto detector = gradcon::learn(std::views::transform(frames, view), {.epochs = 6});
+    const auto detector = gradcon::learn(std::views::transform(frames, view), {.widths = {16, 32, 32}, .epochs = 6});
     // end of snippet
     watch(detector, video, "");
     std::filesystem::remove(film);
