@@ -51,4 +51,22 @@ TEST_SUITE("score map") {
         CHECK_THROWS_AS(gradcon::mean_of_highest({}, 0.5, storage), gradcon::ValueError);
         CHECK_THROWS_AS(gradcon::mean_of_highest(scores, 1.5, storage), gradcon::ValueError);
     }
+
+    TEST_CASE("enlarged, a map keeps its scores at the centres of its locations, and lines between them") {
+        const std::vector<double> map{1, 3, 2, 6};
+        std::vector<double> picture;
+        gradcon::enlarge(map, 2, 0, 6, 6, picture); // centres at 1 and 4
+        CHECK(picture[1 * 6 + 1] == 1);
+        CHECK(picture[1 * 6 + 4] == 3);
+        CHECK(picture[4 * 6 + 1] == 2);
+        CHECK(picture[4 * 6 + 4] == 6);
+        CHECK(picture[1 * 6 + 2] == doctest::Approx(1 + 2.0 / 3));
+        CHECK(picture[0] == 1);
+        CHECK(picture[5 * 6 + 5] == 6);
+        gradcon::enlarge(map, 2, 1, 8, 8, picture); // of 4 x 4 locations the inner ones are there
+        CHECK(picture[0] == 1);
+        CHECK(picture[7] == 3);
+        CHECK(picture[3 * 8 + 3] == doctest::Approx(1 + 0.25 * 2 + 0.25 * (2 + 0.25 * 4 - 1 - 0.25 * 2)));
+        CHECK_THROWS_AS(gradcon::enlarge(map, 3, 0, 6, 6, picture), gradcon::ShapeError);
+    }
 }

@@ -76,5 +76,42 @@ inline double mean_of_highest(std::span<const double> scores, double share, std:
     return sum / static_cast<double>(count);
 }
 
+/// A map as large as the picture, by bilinear interpolation between the centres of the locations. Pixels beyond the
+/// outermost centres, those of the margin too, get the score of the nearest.
+/// @param map rows of `width` scores  @param margin locations left out at each border of the map
+/// @param picture becomes picture_height * picture_width scores
+/// @throws ShapeError when the scores do not fill rows
+inline void enlarge(std::span<const double> map, std::size_t width, std::size_t margin, std::size_t picture_height,
+                    std::size_t picture_width, std::vector<double>& picture) {
+    if (width == 0 || map.empty() || map.size() % width != 0)
+        throw ShapeError(message("enlarge: ", map.size(), " scores do not fill rows of ", width));
+    const std::size_t height = map.size() / width;
+    struct Place {
+        std::size_t first, second;
+        double weight; // of the second
+    };
+    const auto place = [margin](std::size_t i, std::size_t pixels, std::size_t locations) {
+        const double at =
+            (static_cast<double>(i) + 0.5) * static_cast<double>(locations + 2 * margin) / static_cast<double>(pixels) -
+            0.5 - static_cast<double>(margin);
+        const double inside = std::clamp(at, 0.0, static_cast<double>(locations - 1));
+        const auto first = static_cast<std::size_t>(inside);
+        return Place{first, std::min(first + 1, locations - 1), inside - static_cast<double>(first)};
+    };
+    picture.resize(picture_height * picture_width);
+    for (std::size_t y = 0; y < picture_height; ++y) {
+        const Place v = place(y, picture_height, height);
+        for (std::size_t x = 0; x < picture_width; ++x) {
+            const Place h = place(x, picture_width, width);
+            const auto along = [&](std::size_t row) {
+                const double left = map[row * width + h.first];
+                return left + h.weight * (map[row * width + h.second] - left);
+            };
+            const double top = along(v.first);
+            picture[y * picture_width + x] = top + v.weight * (along(v.second) - top);
+        }
+    }
+}
+
 } // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon
