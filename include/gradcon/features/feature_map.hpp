@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstdint>
 #include <span>
+#include <string>
 
 // Maps of features: what a network, or a filter, says of each place of a picture.
 namespace gradcon {
@@ -24,11 +25,21 @@ using FeatureMapView = TensorView<const float, 3>;
 ///         std::span<const gradcon::FeatureMapView> operator()(const gradcon::ImageView<std::uint8_t>& picture,
 ///                                                             Workspace& workspace) const;
 ///     };
+///
+/// An extractor may say which it is by `std::string identity() const`: two that give the same features have the same.
+/// An inspector's file keeps it, and is refused by an extractor of another identity.
 template <class E>
 concept FeatureExtractor = std::default_initializable<typename E::Workspace> &&
     requires(const E& extract, const ImageView<std::uint8_t>& picture, typename E::Workspace& workspace) {
     { extract(picture, workspace) } -> std::convertible_to<std::span<const FeatureMapView>>;
 };
+
+/// The identity of an extractor, or nothing.
+template <FeatureExtractor E>
+std::string identity_of(const E& extractor) {
+    if constexpr (requires { extractor.identity(); }) return extractor.identity();
+    else return {};
+}
 
 } // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon

@@ -85,6 +85,18 @@ class OpenCvDnn {
 
     const std::vector<std::string>& layers() const { return layers_; }
     const NetworkInput& input() const { return input_; }
+    /// The network's file by its checksum, the layers, and how pictures are prepared.
+    std::string identity() const {
+        std::uint64_t hash = 14695981039346656037U; // FNV-1a
+        for (const char byte : *model_) hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211U;
+        std::string text = message("network ", hash, ", layers");
+        for (const std::string& layer : layers_) text += " " + layer;
+        text += input_.height > 0 && input_.width > 0 ? message(", ", input_.height, " x ", input_.width, " pixels")
+                                                      : message(", longest side ", input_.longest_side);
+        text += input_.order == PixelOrder::rgb ? ", rgb" : ", bgr";
+        for (std::size_t c = 0; c < 3; ++c) text += message(", ", input_.mean[c], " ", input_.deviation[c]);
+        return text;
+    }
     /// The bytes of the network's file.
     std::span<const char> file() const { return *model_; }
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,11 @@ class Patches {
     const PatchOptions& options() const { return options_; }
     std::size_t channels() const {
         return options_.scales.size() * (options_.size * options_.size + 1) * (options_.colour ? 3 : 1);
+    }
+    std::string identity() const {
+        std::string text = message("patches of ", options_.size, " pixels, stride ", options_.stride, ", scales");
+        for (const std::size_t scale : options_.scales) text += message(" ", scale);
+        return text + (options_.colour ? ", colour" : ", gray");
     }
     /// The pixels that the largest patch covers along each side.
     std::size_t reach() const { return options_.size * *std::ranges::max_element(options_.scales); }

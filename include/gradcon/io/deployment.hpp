@@ -88,6 +88,16 @@ struct SelfTest {
     }
 };
 
+/// Adds a calibration, if it is one, as metadata `name` and the tensor `name`.normal_scores.
+inline void append_calibration(const Calibration& c, const std::string& name, std::vector<TensorToWrite>& tensors,
+                               std::map<std::string, std::string>& metadata) {
+    if (c.empty() && !c.own_threshold()) return;
+    auto description = Description().with("false_alarm_rate", c.false_alarm_rate());
+    if (c.own_threshold()) description.set("threshold", *c.own_threshold());
+    metadata[name] = to_json({description});
+    tensors.push_back(to_pytorch(name + ".normal_scores", std::span<const double>(c.normal_scores())));
+}
+
 /// Adds what there is. @throws ValueError when it is out of range or not finite
 template <class T>
 void append_deployment(const TrainedModel<T>& trained, std::vector<TensorToWrite>& tensors,
@@ -99,13 +109,7 @@ void append_deployment(const TrainedModel<T>& trained, std::vector<TensorToWrite
         check_utf8(key), check_utf8(text);
         metadata[std::string(note_prefix) + key] = text;
     }
-    const Calibration& c = trained.calibration;
-    if (!c.empty() || c.own_threshold()) {
-        auto description = Description().with("false_alarm_rate", c.false_alarm_rate());
-        if (c.own_threshold()) description.set("threshold", *c.own_threshold());
-        metadata["calibration"] = to_json({description});
-        list("calibration.normal_scores", c.normal_scores());
-    }
+    append_calibration(trained.calibration, "calibration", tensors, metadata);
     if (std::holds_alternative<std::monostate>(trained.input)) return;
     const Detector<T> detector(trained); // checks the input
     if (const auto* image = std::get_if<ImageInput>(&trained.input)) {
@@ -166,22 +170,23 @@ inline Input read_input(const Safetensors& file, std::set<std::string>& names_re
     } catch (const ValueError& error) { throw FileError(file.path() + ": metadata input: " + error.what()); }
 }
 
-/// The file's calibration; empty if it has none.
-inline Calibration read_calibration(const Safetensors& file, std::set<std::string>& names_read) {
-    if (!file.metadata().contains("calibration")) return {};
-    const auto list = read_descriptions(file, "calibration");
+/// The calibration of that name; empty if the file has none.
+inline Calibration read_calibration(const Safetensors& file, std::set<std::string>& names_read,
+                                    const std::string& name = "calibration") {
+    if (!file.metadata().contains(name)) return {};
+    const auto list = read_descriptions(file, name);
     try {
         if (list.size() != 1) throw ValueError("must be one object");
         const Description& d = list[0];
         if (d.size() > 2) throw ValueError("has unknown keys: " + d.to_json());
-        auto scores = read_vector<double>(file, "calibration.normal_scores", names_read);
+        auto scores = read_vector<double>(file, name + ".normal_scores", names_read);
         if (scores.empty() && d.size() == 1) throw ValueError("needs normal scores or a threshold");
-        if (!std::ranges::is_sorted(scores)) throw ValueError("calibration.normal_scores must ascend");
+        if (!std::ranges::is_sorted(scores)) throw ValueError(name + ".normal_scores must ascend");
         const Calibration calibration = scores.empty()
                                             ? Calibration().with_false_alarm_rate(d.number("false_alarm_rate"))
                                             : Calibration(std::move(scores), d.number("false_alarm_rate"));
         return d.size() == 2 ? calibration.with_threshold(d.number("threshold")) : calibration;
-    } catch (const ValueError& error) { throw FileError(file.path() + ": metadata calibration: " + error.what()); }
+    } catch (const ValueError& error) { throw FileError(file.path() + ": metadata " + name + ": " + error.what()); }
 }
 
 inline std::map<std::string, std::string> read_notes(const Safetensors& file) {

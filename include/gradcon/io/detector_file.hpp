@@ -20,22 +20,19 @@ inline namespace GRADCON_INSTRUCTION_SET {
 namespace io {
 
 namespace detail {
+/// @param names become those of the tensors that were read
 template <class T>
-TrainedModel<T> read_trained(const Safetensors& file) {
-    check_format(file, "gradcon", model_format_version);
+TrainedModel<T> read_trained(const Safetensors& file, std::set<std::string>& names) {
     const Autoencoder model{read_chain(file, "down.", read_descriptions(file, "encoder")),
                             read_chain(file, "up.", read_descriptions(file, "decoder")), read_latent(file)};
     Rng rng;
     auto params = model.template init<T>(rng);
-    std::set<std::string> names;
     read_parameters(file, "", params, names);
     auto policy = read_policy(file, params.decoder, names);
     auto [profile, score_rule] = read_scoring<T>(file, policy, params.decoder, names);
     Input input = read_input(file, names);
     Calibration calibration = read_calibration(file, names);
     check_self_test(file, input, names);
-    for (const auto& entry : file.entries())
-        if (!names.contains(entry.name)) throw FileError(file.path() + ": unexpected tensor " + entry.name);
     return {model,
             std::move(params),
             std::move(policy),
@@ -44,6 +41,20 @@ TrainedModel<T> read_trained(const Safetensors& file) {
             std::move(input),
             std::move(calibration),
             read_notes(file)};
+}
+
+inline void refuse_unread(const Safetensors& file, const std::set<std::string>& names) {
+    for (const auto& entry : file.entries())
+        if (!names.contains(entry.name)) throw FileError(file.path() + ": unexpected tensor " + entry.name);
+}
+
+template <class T>
+TrainedModel<T> read_trained(const Safetensors& file) {
+    check_format(file, "gradcon", model_format_version);
+    std::set<std::string> names;
+    auto trained = read_trained<T>(file, names);
+    refuse_unread(file, names);
+    return trained;
 }
 
 /// The lowest version that has what is in the model, so that older readers take what they can: 3 with an input, a

@@ -1,0 +1,97 @@
+#pragma once
+
+#include "gradcon/inspection/inspector.hpp"
+#include "gradcon/io/detector_file.hpp"
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+// An inspector in one file, but for its feature extractor: what detector_file.hpp keeps of a model of rows, and
+//     metadata format              "gradcon-inspector", format_version "1"
+//     metadata extractor           the identity of the feature extractor, if it has one
+//     metadata map                 {margin, smoothing, highest_share, average: 0 or 1}
+//     features.mean                of each channel
+//     features.scale               of each channel, or features.matrix: outputs x channels
+//     metadata regions             {"false_alarm_rate"} and perhaps "threshold"; regions.normal_scores: ascending, F64
+namespace gradcon {
+inline namespace GRADCON_INSTRUCTION_SET {
+namespace io {
+
+inline constexpr unsigned inspector_format_version = 1;
+
+/// Keeps an inspector in one file, with a self-test. A file that was there is replaced at once or, on any error, not at
+/// all.
+/// @throws as save of a detector does
+template <class Extractor>
+void save(const Inspector<Extractor>& inspector, const std::filesystem::path& path) {
+    const LocalModel& model = inspector.model();
+    std::vector<TensorToWrite> tensors;
+    std::map<std::string, std::string> metadata;
+    const TrainedModel<float>& t = model.trained;
+    detail::append_model(t.model, t.params, t.policy, t.profile, t.score_rule, tensors, metadata);
+    detail::append_deployment(t, tensors, metadata);
+    detail::append_calibration(model.regions, "regions", tensors, metadata);
+    const auto list = [&](const char* name, std::span<const float> values) {
+        tensors.push_back(to_pytorch(name, values));
+    };
+    list("features.mean", model.scaling.mean);
+    if (model.scaling.matrix.empty()) list("features.scale", model.scaling.scale);
+    else list("features.matrix", model.scaling.matrix);
+    metadata["format"] = "gradcon-inspector";
+    metadata["format_version"] = std::to_string(inspector_format_version);
+    metadata["map"] = to_json({Description()
+                                   .with("margin", std::uint64_t{model.map.margin})
+                                   .with("smoothing", model.map.smoothing)
+                                   .with("highest_share", model.map.highest_share)
+                                   .with("average", std::uint64_t{model.map.average ? 1U : 0U})});
+    if (const std::string identity = identity_of(inspector.extractor()); !identity.empty())
+        metadata["extractor"] = identity;
+    add_checksum(metadata, tensors);
+    replace_file(path, serialize_safetensors(tensors, metadata));
+}
+
+/// Reads an inspector. @param extractor the one that it was trained with
+/// @throws FileError that names what is wrong, also for an extractor of another identity and a failed self-test
+template <FeatureExtractor Extractor>
+Inspector<Extractor> load_inspector(const std::filesystem::path& path, Extractor extractor) {
+    const Safetensors file = read_safetensors(path);
+    detail::check_format(file, "gradcon-inspector", inspector_format_version);
+    const std::string trained_with = detail::metadata(file, "extractor"), given = identity_of(extractor);
+    if (trained_with != given)
+        throw FileError(file.path() + ": trained with features of \"" + trained_with + "\", not of \"" + given + "\"");
+    std::set<std::string> names;
+    auto trained = detail::read_trained<float>(file, names);
+    FeatureScaling scaling;
+    scaling.mean = read_vector<float>(file, "features.mean", names);
+    if (file.find("features.matrix") != nullptr) {
+        const auto matrix = read_vector<float>(file, "features.matrix", names);
+        scaling.matrix.assign(matrix.begin(), matrix.end());
+    } else {
+        scaling.scale = read_vector<float>(file, "features.scale", names);
+    }
+    Calibration regions = detail::read_calibration(file, names, "regions");
+    detail::refuse_unread(file, names);
+    const auto descriptions = detail::read_descriptions(file, "map");
+    try {
+        if (descriptions.size() != 1 || descriptions[0].size() != 4) throw ValueError("must be one object of four");
+        const Description& d = descriptions[0];
+        const MapOptions map{.margin = detail::size_of(d, "margin"),
+                             .smoothing = d.number("smoothing"),
+                             .highest_share = d.number("highest_share"),
+                             .average = detail::size_of(d, "average") != 0};
+        trained = detail::make_detector(file, std::move(trained)).trained(); // the self-test
+        return Inspector<Extractor>(std::move(extractor),
+                                    {std::move(scaling), std::move(trained), map, std::move(regions)});
+    } catch (const FileError&) { throw; } catch (const Error& error) {
+        throw FileError(file.path() + ": " + error.what());
+    }
+}
+
+} // namespace io
+} // namespace GRADCON_INSTRUCTION_SET
+} // namespace gradcon
