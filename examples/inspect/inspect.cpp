@@ -1,6 +1,6 @@
 // From a folder of good parts to alarms and places: inspect FOLDER NETWORK.onnx LAYER...
 // FOLDER has the layout of MVTec AD. Prints a line for each test picture and, where masks are there, how good the maps
-// are; writes the pictures with the most anomalous places marked into ./inspected.
+// are. Pictures with regions are written into ./inspected, the score map beside them.
 #include "mvtec_folder.hpp"
 
 #include <gradcon/evaluation/intervals.hpp>
@@ -15,6 +15,17 @@
 #include <ranges>
 
 namespace {
+
+/// The score map over the picture, on one scale for all pictures: blue is usual, green is the regions' threshold.
+cv::Mat heated(const cv::Mat& picture, const std::vector<double>& map, const gradcon::Calibration& regions) {
+    const double usual = regions.normal_scores().front(), unit = (regions.threshold() - usual) / 128;
+    cv::Mat heat(picture.rows, picture.cols, CV_8U), colours, blended;
+    std::ranges::transform(map, heat.begin<std::uint8_t>(),
+                           [&](double score) { return cv::saturate_cast<std::uint8_t>((score - usual) / unit); });
+    cv::applyColorMap(heat, colours, cv::COLORMAP_JET);
+    cv::addWeighted(picture, 0.6, colours, 0.4, 0, blended);
+    return blended;
+}
 
 void run(const std::filesystem::path& root, const std::string& network, const std::vector<std::string>& layers) {
     std::vector<cv::Mat> good;
@@ -55,12 +66,16 @@ void run(const std::filesystem::path& root, const std::string& network, const st
         if (sample.defect == "good" || !mask.empty()) places.add(std::span<const double>(map), mask, width);
 
         if (inspection.regions.empty()) continue;
-        for (const gradcon::Region& region : inspection.regions)
-            cv::rectangle(picture,
-                          {cv::Point(static_cast<int>(region.box.left), static_cast<int>(region.box.top)),
-                           cv::Point(static_cast<int>(region.box.right), static_cast<int>(region.box.bottom))},
+        cv::Mat both;
+        cv::hconcat(picture, heated(picture, map, inspector.model().regions), both);
+        for (const gradcon::Region& region : inspection.regions) {
+            const auto at = [](std::size_t x, std::size_t y) {
+                return cv::Point(static_cast<int>(x), static_cast<int>(y));
+            };
+            cv::rectangle(both, at(region.box.left, region.box.top), at(region.box.right, region.box.bottom),
                           {0, 0, 255}, 2);
-        cv::imwrite("inspected/" + sample.defect + "-" + sample.path.stem().string() + ".png", picture);
+        }
+        cv::imwrite("inspected/" + sample.defect + "-" + sample.path.stem().string() + ".png", both);
     }
     const gradcon::Interval auroc = gradcon::auroc_interval(scores, anomalous);
     std::printf("pictures: AUROC %.3f [%.3f, %.3f]\n", auroc.value, auroc.low, auroc.high);
