@@ -74,8 +74,7 @@ inline Trained train(const Experiment& e, const Data& data, const std::filesyste
             << epoch.validation.total << ',' << epoch.validation.alignment;
         gradcon::evaluate(model, training.params, training.policy,
                           held_out.slice(0, std::min<std::size_t>(64, held_out.samples())), workspace, executor);
-        for (const auto& a : training.policy.alignments(workspace.reconstruction_gradient))
-            row << ',' << a.cosine;
+        for (const auto& a : training.policy.alignments(workspace.reconstruction_gradient)) row << ',' << a.cosine;
         if (epoch.number % 10 == 0 || epoch.number == epochs) {
             const gradcon::Scorer scorer{model, training.params, training.policy};
             for (const double area : auroc_of_losses(score_each(scorer, data.test, executor), data.anomalous))

@@ -2,8 +2,8 @@
 #include "dense_matrix.hpp"
 #include "random_tensors.hpp"
 
-#include <gradcon/image/image_input.hpp>
 #include <gradcon/detector/table_input.hpp>
+#include <gradcon/image/image_input.hpp>
 
 #include <doctest/doctest.h>
 

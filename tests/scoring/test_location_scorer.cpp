@@ -94,6 +94,12 @@ TEST_SUITE("location scorer") {
         some.score(locations, workspace, b);
         CHECK(b[gradcon::Statistic::cosine].empty());
         CHECK(b[gradcon::Statistic::code_distance].empty());
+        const std::array no_gradient{gradcon::Statistic::code_distance};
+        gradcon::Scores c;
+        gradcon::LocationScorer<float>(scorer.model(), no_gradient).score(locations, workspace, c);
+        CHECK(a[gradcon::Statistic::code_distance] == c[gradcon::Statistic::code_distance]);
+        CHECK(a[gradcon::Statistic::reconstruction_error] == c[gradcon::Statistic::reconstruction_error]);
+        CHECK(std::isnan(c.score()[0]));
         for (const auto s :
              {gradcon::Statistic::score, gradcon::Statistic::reconstruction_error, gradcon::Statistic::mean_cosine})
             CHECK(a[s] == b[s]);

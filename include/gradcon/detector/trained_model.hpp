@@ -1,9 +1,9 @@
 #pragma once
 
 #include "gradcon/constraint/gradcon.hpp"
-#include "gradcon/image/image_input.hpp"
 #include "gradcon/detector/table_input.hpp"
 #include "gradcon/evaluation/calibration.hpp"
+#include "gradcon/image/image_input.hpp"
 #include "gradcon/nn/autoencoder.hpp"
 #include "gradcon/nn/chain.hpp"
 #include "gradcon/nn/sequential.hpp"

@@ -17,6 +17,7 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <variant>
 #include <vector>
 
 // Local GradCon: a picture is a map of features, each location a sample, and a defect a few locations of many.
@@ -108,6 +109,21 @@ std::pair<std::size_t, std::size_t> prepare_locations(const Extractor& extractor
     return {height, width};
 }
 
+namespace detail {
+/// The statistics that a rule looks at; all of them for a rule that does not say.
+inline std::vector<Statistic> statistics_of(const AnyScoreRule& rule) {
+    std::vector<Statistic> statistics;
+    if (const auto* sum = std::get_if<StandardizedSum>(&rule)) {
+        for (const auto& term : sum->terms) statistics.push_back(term.statistic());
+    } else if (std::holds_alternative<ReconstructionScore>(rule)) {
+        statistics.push_back(Statistic::reconstruction_error);
+    } else {
+        statistics.assign(every_statistic.begin(), every_statistic.end());
+    }
+    return statistics;
+}
+} // namespace detail
+
 /// Finds defects, and their places, in pictures: const from construction on, so that any number of threads may share
 /// it, each with a workspace of its own. Nothing is allocated once a workspace has seen a picture of each size, if the
 /// extractor allocates nothing.
@@ -186,9 +202,9 @@ class Inspector {
     std::shared_ptr<const LocationScorer<float>> make_scorer() const {
         const TrainedModel<float>& t = model_.trained;
         using Model = ScoringModel<TrainedModel<float>::Model, float>;
-        return std::make_shared<const LocationScorer<float>>(t.profile.mean.empty()
-                                                                 ? Model(t.model, t.params, t.policy)
-                                                                 : Model(t.model, t.params, t.policy, t.profile));
+        return std::make_shared<const LocationScorer<float>>(
+            t.profile.mean.empty() ? Model(t.model, t.params, t.policy) : Model(t.model, t.params, t.policy, t.profile),
+            detail::statistics_of(t.score_rule));
     }
 
     template <Pixel P>

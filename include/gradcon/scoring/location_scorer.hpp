@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -48,12 +49,16 @@ class LocationScorer {
     using Model = Autoencoder<Chain, Chain>;
     using Workspace = LocationWorkspace<T>;
 
-    /// @param wanted the statistics to compute; those that the model cannot compute are left out
+    /// @param wanted the statistics to compute; those that the model cannot compute are left out. Where none of them is
+    /// of the gradient, there is no backward pass, and the paper's score is NaN
     /// @throws ValueError when the decoder has layers other than Linear and elementwise ones, or a Gaussian latent
     LocationScorer(ScoringModel<Model, T> model, std::span<const Statistic> wanted = every_statistic)
         : model_(std::move(model)) {
         for (const Statistic s : wanted) wanted_[s] = model_.available().size(s) > 0;
-        wanted_[Statistic::score] = wanted_[Statistic::reconstruction_error] = true;
+        for (const Statistic s : {Statistic::score, Statistic::cosine, Statistic::gradient_norm, Statistic::mean_cosine,
+                                  Statistic::fisher_norm})
+            of_gradient_ = of_gradient_ || wanted_[s];
+        wanted_[Statistic::score] = wanted_[Statistic::reconstruction_error] = true; // a Scores counts by them
         for (const auto& layer : model_.model.decoder.layers())
             if (!is_linear(layer) && !is_elementwise(layer))
                 throw ValueError("LocationScorer: the decoder may have Linear layers and activations only");
@@ -179,9 +184,13 @@ class LocationScorer {
             }
         }
 
+        double* const score = scores[Statistic::score].data() + first;
+        if (!of_gradient_) {
+            std::fill_n(score, count, std::numeric_limits<double>::quiet_NaN());
+            return;
+        }
         // the loss of a location is a mean over its n values, as Scorer has it
         Batch<T> dy = m.loss.gradient(y, x, n, w.dy);
-        double* const score = scores[Statistic::score].data() + first;
         std::fill_n(score, count, 0.0); // first the sum of the cosines
         std::size_t left = tensors;
         for (std::size_t i = m.decoder.size(); i-- > 0 && left > 0;) {
@@ -264,6 +273,7 @@ class LocationScorer {
 
     ScoringModel<Model, T> model_;
     ByStatistic<bool> wanted_;
+    bool of_gradient_ = false; // is one of them?
     std::vector<Monitored> monitored_;
     Packed whitening_;
 };
