@@ -13,7 +13,7 @@
 //     const gradcon::Scorer scorer{model, params, policy};              // const, for any number of threads
 //     gradcon::ThreadPool threads;
 //     const auto scores = gradcon::score_each(scorer, unseen, threads); // higher = more anomalous
-//     const double quality = gradcon::auroc(scores.score, is_anomaly);
+//     const double quality = gradcon::auroc(scores.score(), is_anomaly);
 //
 // Images are float or double tensors N x height x width x channels with values in [0, 1].
 // docs/architecture.md draws the floors: a header includes only lower ones.

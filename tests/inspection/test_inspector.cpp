@@ -1,5 +1,6 @@
-#include <gradcon/features/patches.hpp>
-#include <gradcon/inspection/learn.hpp>
+#include "count_allocations.hpp"
+
+#include <gradcon/inspection.hpp>
 
 #include <doctest/doctest.h>
 
@@ -145,6 +146,44 @@ TEST_SUITE("inspector") {
             for (auto& thread : threads) thread.join();
             CHECK(wrong == 0);
         }
+    }
+
+    TEST_CASE("nothing is allocated once a workspace is warm, whatever the score rule looks at") {
+        gradcon::LocalModel model = learned().model();
+        const auto pictures = surfaces(3, 5);
+        for (const bool all : {false, true}) {
+            if (all) model.trained.score_rule = gradcon::GradConScore{}; // of the gradients too
+            const Inspector inspector(patches, model);
+            auto w = inspector.workspace();
+            for (const Pixels& pixels : pictures) inspector.inspect(view(pixels), w);
+            const std::size_t before = allocations;
+            double sum = 0;
+            for (int round = 0; round < 3; ++round)
+                for (const Pixels& pixels : pictures) sum += inspector.inspect(view(pixels), w).score;
+            CHECK(allocations == before);
+            CHECK(std::isfinite(sum));
+        }
+    }
+
+    TEST_CASE("memory that ends at any allocation leaves an inspector and its workspace usable") {
+        const Inspector inspector = learned();
+        const auto pictures = surfaces(1, 5);
+        auto w = inspector.workspace();
+        const double expected = inspector.inspect(view(pictures[0]), w).score;
+        std::size_t failures = 0;
+        for (std::size_t n = 1;; ++n) {
+            auto fresh = inspector.workspace();
+            bool failed = false;
+            failing_allocation = n;
+            try {
+                inspector.inspect(view(pictures[0]), fresh);
+            } catch (const std::bad_alloc&) { failed = true; }
+            failing_allocation = 0;
+            CHECK(inspector.inspect(view(pictures[0]), fresh).score == expected);
+            if (!failed) break;
+            ++failures;
+        }
+        CHECK(failures > 10);
     }
 
     TEST_CASE("what cannot be learned or inspected is refused by name") {

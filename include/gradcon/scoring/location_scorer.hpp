@@ -33,8 +33,14 @@ struct LocationWorkspace {
     decoder_cache_t<Model, T> decoder;
     typename Chain::template Params<T> gradient; // a tree of zeros, which the backward pass asks for and leaves alone
     std::array<kernels::Reduction<T>, 2> nothing{}; // of a Linear layer's weight and bias
-    Tensor<T, 4> dy, squared_x, squared_dy;
-    Linear::Cache<T> product;
+    Tensor<T, 4> dy;
+    Linear::Cache<T> whitened;
+    /// For each monitored tensor: memory of its shapes, so that none is allocated again and again.
+    struct Comparison {
+        Linear::Cache<T> product;
+        Tensor<T, 4> squared_x, squared_dy;
+    };
+    std::vector<Comparison> comparisons;
     std::vector<double> squared_norms; // of the gradients of a block
 };
 
@@ -75,6 +81,7 @@ class LocationScorer {
     Workspace workspace() const {
         Workspace w;
         w.gradient = model_.form.decoder;
+        w.comparisons.resize(monitored_.size());
         return w;
     }
 
@@ -177,7 +184,7 @@ class LocationScorer {
             std::fill_n(scores[Statistic::latent_divergence].begin() + static_cast<std::ptrdiff_t>(first), count, 0.0);
         if (wanted_[Statistic::code_distance]) {
             const std::size_t codes = z.sample_size();
-            const Batch<T> white = Linear(codes, codes).forward(whitening_, z, w.product);
+            const Batch<T> white = Linear(codes, codes).forward(whitening_, z, w.whitened);
             for (std::size_t i = 0; i < count; ++i) {
                 const std::span row(white.data() + i * codes, codes);
                 scores[Statistic::code_distance][first + i] = std::sqrt(kernels::dot(row, row));
@@ -205,6 +212,7 @@ class LocationScorer {
     /// The statistics of monitored tensor k. @param dy the adjoint of its layer's output
     void compare(std::size_t k, Batch<T> dy, std::size_t first, Workspace& w, Scores& scores) const {
         const Monitored& m = monitored_[k];
+        auto& own = w.comparisons[k];
         const std::size_t count = dy.samples(), out = dy.sample_size(), tensors = monitored_.size();
         const auto to = [&](Statistic s, std::size_t i) -> double& { return scores[s][(first + i) * tensors + k]; };
         const auto row = [](Batch<T> batch, std::size_t i) {
@@ -221,7 +229,7 @@ class LocationScorer {
         }
         // <reference, gradient> of location i
         const auto product = [&](const Packed& reference, std::span<const T> of_bias, auto&& use) {
-            const Batch<T> columns = m.bias ? Batch<T>{} : layer.forward(reference, x, w.product);
+            const Batch<T> columns = m.bias ? Batch<T>{} : layer.forward(reference, x, own.product);
             for (std::size_t i = 0; i < count; ++i)
                 use(i, kernels::dot(m.bias ? of_bias : row(columns, i), row(dy, i)));
         };
@@ -235,8 +243,9 @@ class LocationScorer {
                 to(Statistic::mean_cosine, i) = cosine(dot, w.squared_norms[i], model_.squared_mean_norms[k]);
             });
         if (wanted_[Statistic::fisher_norm]) {
-            const Batch<T> squared_dy = square(dy, w.squared_dy);
-            const Batch<T> columns = m.bias ? Batch<T>{} : layer.forward(m.fisher, square(x, w.squared_x), w.product);
+            const Batch<T> squared_dy = square(dy, own.squared_dy);
+            const Batch<T> columns =
+                m.bias ? Batch<T>{} : layer.forward(m.fisher, square(x, own.squared_x), own.product);
             for (std::size_t i = 0; i < count; ++i)
                 to(Statistic::fisher_norm, i) = std::sqrt(
                     kernels::dot(m.bias ? std::span<const T>(model_.profile.weight[k]).first(out) : row(columns, i),
