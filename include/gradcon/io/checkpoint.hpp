@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <locale>
 #include <map>
-#include <set>
 #include <span>
 #include <sstream>
 #include <string>
@@ -28,16 +27,16 @@ inline constexpr unsigned checkpoint_format_version = 1;
 
 namespace detail {
 /// The indices 0 ... n - 1, each once, that a file has under "order".
-inline std::vector<std::size_t> read_order(const Safetensors& file, std::set<std::string>& names_read) {
-    const auto indices = read_vector<double>(file, "order", names_read);
+inline std::vector<std::size_t> read_order(ModelReader& reader) {
+    const auto indices = reader.list<double>("order");
     std::vector<std::size_t> order;
     std::vector<bool> seen(indices.size());
     for (const double index : indices) {
         const bool whole = index >= 0 && index < static_cast<double>(indices.size());
         order.push_back(whole ? static_cast<std::size_t>(index) : 0);
         if (!whole || static_cast<double>(order.back()) < index || seen[order.back()])
-            throw FileError(message(file.path(), ": order must hold each index below ", indices.size(),
-                                    " once; it has ", index, " at ", order.size() - 1));
+            reader.refuse(message("order must hold each index below ", indices.size(), " once; it has ", index, " at ",
+                                  order.size() - 1));
         seen[order.back()] = true;
     }
     return order;
@@ -88,47 +87,41 @@ void save_checkpoint(const std::filesystem::path& path, const Model& model,
 template <class Model, class Params, class Policy, class Optimizer>
 void load_checkpoint(const std::filesystem::path& path, const Model& model,
                      Training<Params, Policy, Optimizer>& training) {
-    const Safetensors file = read_safetensors(path);
-    detail::check_format(file, "gradcon checkpoint", checkpoint_format_version);
-    detail::check_network(file, model);
-    std::set<std::string> names;
+    detail::ModelReader reader(path, "gradcon checkpoint", checkpoint_format_version);
+    detail::check_network(reader, model);
     auto read = training;
-    read_parameters(file, "", read.params, names);
-    read_parameters(file, "best.", read.best_params, names);
+    reader.parameters("", read.params);
+    reader.parameters("best.", read.best_params);
     for_each_named_tensor(
         [&](const std::string& name, auto& moment) {
-            const std::string theirs = "optimizer." + pytorch_name(name);
-            std::ranges::copy(from_pytorch<scalar_t<Params>>(file, theirs, moment), moment.data());
-            names.insert(theirs);
+            const auto values = reader.template tensor<scalar_t<Params>>("optimizer." + pytorch_name(name), moment);
+            std::ranges::copy(values, moment.data());
         },
         read.optimizer.state());
-    read.policy = detail::read_policy(file, read.params.decoder, names);
+    read.policy = detail::read_policy(reader, read.params.decoder);
     read.best_policy = read.policy;
-    const auto list = detail::read_descriptions(file, "training");
-    if (list.size() != 1) throw FileError(file.path() + ": metadata training must be one object");
-    const Description& d = list[0];
-    try {
-        detail::read_references(file, "best.", read.params.decoder, d.at<std::uint64_t>("best_updates"),
-                                read.best_policy, names);
-        read.epochs = d.at<std::uint64_t>("epochs");
-        read.best_epoch = d.at<std::uint64_t>("best_epoch");
-        read.best = {d.number("best_reconstruction"), d.number("best_latent"), d.number("best_alignment"),
-                     d.number("best_total")};
-        read.optimizer.set_learning_rate(d.number("learning_rate"));
+    reader.object("training", [&](Description& d) {
+        detail::read_references(reader, "best.", read.params.decoder, d.take<std::uint64_t>("best_updates"),
+                                read.best_policy);
+        read.epochs = d.take<std::uint64_t>("epochs");
+        read.best_epoch = d.take<std::uint64_t>("best_epoch");
+        read.best = {d.take_number("best_reconstruction"), d.take_number("best_latent"),
+                     d.take_number("best_alignment"), d.take_number("best_total")};
+        read.optimizer.set_learning_rate(d.take_number("learning_rate"));
         if constexpr (requires { read.optimizer.set_steps(1); })
-            read.optimizer.set_steps(d.at<std::uint64_t>("optimizer_steps"));
-    } catch (const ValueError& error) { throw FileError(file.path() + ": training: " + error.what()); }
+            read.optimizer.set_steps(d.take<std::uint64_t>("optimizer_steps"));
+    });
 
-    read.order = detail::read_order(file, names);
+    read.order = detail::read_order(reader);
     if (read.best_epoch > read.epochs || read.order.empty() != (read.epochs == 0))
-        throw FileError(message(file.path(), ": training: ", read.epochs, " epochs, the best ", read.best_epoch,
-                                ", with an order of ", read.order.size(), " images, cannot be"));
-    const std::string rng_text = detail::metadata(file, "rng");
+        reader.refuse(message("training: ", read.epochs, " epochs, the best ", read.best_epoch, ", with an order of ",
+                              read.order.size(), " images, cannot be"));
+    const std::string rng_text = reader.text("rng");
     std::istringstream rng(rng_text);
     rng.imbue(std::locale::classic());
     if (!(rng >> read.rng) || message(read.rng) != rng_text)
-        throw FileError(file.path() + ": metadata rng is no state of the random generator");
-    detail::refuse_extra(file, names);
+        reader.refuse("metadata rng is no state of the random generator");
+    reader.refuse_unread();
     training = std::move(read);
 }
 

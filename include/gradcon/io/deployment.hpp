@@ -4,18 +4,15 @@
 #include "gradcon/core/finite.hpp"
 #include "gradcon/core/random.hpp"
 #include "gradcon/detector/detector.hpp"
-#include "gradcon/io/metadata.hpp"
+#include "gradcon/io/model_reader.hpp"
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/io/safetensors.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,16 +40,6 @@ inline constexpr std::string_view note_prefix = "note.";
 inline double continuous_score(const AnyScoreRule& rule, const Statistics& s) {
     const auto* conformal = std::get_if<ConformalSum>(&rule);
     return conformal ? conformal->sum(s) : rule(s);
-}
-
-/// @throws ValueError for a text that JSON cannot hold
-inline void check_utf8(const std::string& text) {
-    try {
-        nlohmann::json(text).dump();
-    } catch (const nlohmann::json::exception&) {
-        constexpr auto replace = nlohmann::json::error_handler_t::replace;
-        throw ValueError("not UTF-8, and not saved: " + nlohmann::json(text).dump(-1, ' ', true, replace));
-    }
 }
 
 /// Two samples made of noise, and what they score.
@@ -105,10 +92,7 @@ void append_deployment(const TrainedModel<T>& trained, std::vector<TensorToWrite
     const auto list = [&](const char* name, std::span<const double> values) {
         tensors.push_back(to_pytorch(name, values));
     };
-    for (const auto& [key, text] : trained.notes) {
-        check_utf8(key), check_utf8(text);
-        metadata[std::string(note_prefix) + key] = text;
-    }
+    for (const auto& [key, text] : trained.notes) metadata[std::string(note_prefix) + key] = text;
     append_calibration(trained.calibration, "calibration", tensors, metadata);
     if (std::holds_alternative<std::monostate>(trained.input)) return;
     const Detector<T> detector(trained); // checks the input
@@ -123,7 +107,6 @@ void append_deployment(const TrainedModel<T>& trained, std::vector<TensorToWrite
     } else if (const auto* table = std::get_if<TableInput>(&trained.input)) {
         auto description =
             Description().with("type", "table").with("window", table->window).with("stride", table->stride);
-        for (const auto& column : table->columns) check_utf8(column);
         if (!table->columns.empty()) description.set("columns", table->columns);
         metadata["input"] = to_json({description});
         list("input.means", table->means);
@@ -142,51 +125,45 @@ void append_deployment(const TrainedModel<T>& trained, std::vector<TensorToWrite
 }
 
 /// What the file says of the input; unknown if it says nothing.
-inline Input read_input(const Safetensors& file, std::set<std::string>& names_read) {
-    if (!file.metadata().contains("input")) return {};
-    const auto list = read_descriptions(file, "input");
-    try {
-        if (list.size() != 1) throw ValueError("must be one object");
-        const Description& d = list[0];
-        const std::string& type = d.at<std::string>("type");
+inline Input read_input(ModelReader& reader) {
+    if (!reader.has_metadata("input")) return {};
+    return reader.object("input", [&](Description& d) -> Input {
+        const auto type = d.take<std::string>("type");
         if (type == "image") {
-            const ImageInput image{size_of(d, "height"), size_of(d, "width"),
-                                   static_cast<PixelOrder>(parse_name(d, "order", order_names)), d.number("offset"),
-                                   d.number("scale")};
-            if (d.size() != 6) throw ValueError("has unknown keys: " + d.to_json());
+            const ImageInput image{d.take_size("height"), d.take_size("width"),
+                                   static_cast<PixelOrder>(d.take_name("order", order_names)), d.take_number("offset"),
+                                   d.take_number("scale")};
+            d.refuse_rest();
             image.check();
             return image;
         }
         if (type != "table") throw ValueError("cannot be of type " + type);
-        TableInput table{read_vector<double>(file, "input.means", names_read),
-                         read_vector<double>(file, "input.deviations", names_read),
+        TableInput table{reader.list<double>("input.means"),
+                         reader.list<double>("input.deviations"),
                          {},
-                         size_of(d, "window"),
-                         size_of(d, "stride")};
-        if (d.size() > 3) table.columns = d.at<std::vector<std::string>>("columns");
-        if (d.size() > 4) throw ValueError("has unknown keys: " + d.to_json());
+                         d.take_size("window"),
+                         d.take_size("stride")};
+        if (!d.empty()) table.columns = d.take<std::vector<std::string>>("columns");
+        d.refuse_rest();
         table.check();
         return table;
-    } catch (const ValueError& error) { throw FileError(file.path() + ": metadata input: " + error.what()); }
+    });
 }
 
 /// The calibration of that name; empty if the file has none.
-inline Calibration read_calibration(const Safetensors& file, std::set<std::string>& names_read,
-                                    const std::string& name = "calibration") {
-    if (!file.metadata().contains(name)) return {};
-    const auto list = read_descriptions(file, name);
-    try {
-        if (list.size() != 1) throw ValueError("must be one object");
-        const Description& d = list[0];
-        if (d.size() > 2) throw ValueError("has unknown keys: " + d.to_json());
-        auto scores = read_vector<double>(file, name + ".normal_scores", names_read);
-        if (scores.empty() && d.size() == 1) throw ValueError("needs normal scores or a threshold");
+inline Calibration read_calibration(ModelReader& reader, const std::string& name = "calibration") {
+    if (!reader.has_metadata(name)) return {};
+    return reader.object(name, [&](Description& d) {
+        auto scores = reader.list<double>(name + ".normal_scores");
+        const double rate = d.take_number("false_alarm_rate");
+        if (scores.empty() && d.empty()) throw ValueError("needs normal scores or a threshold");
         if (!std::ranges::is_sorted(scores)) throw ValueError(name + ".normal_scores must ascend");
-        const Calibration calibration = scores.empty()
-                                            ? Calibration().with_false_alarm_rate(d.number("false_alarm_rate"))
-                                            : Calibration(std::move(scores), d.number("false_alarm_rate"));
-        return d.size() == 2 ? calibration.with_threshold(d.number("threshold")) : calibration;
-    } catch (const ValueError& error) { throw FileError(file.path() + ": metadata " + name + ": " + error.what()); }
+        Calibration calibration =
+            scores.empty() ? Calibration().with_false_alarm_rate(rate) : Calibration(std::move(scores), rate);
+        if (!d.empty()) calibration = calibration.with_threshold(d.take_number("threshold"));
+        d.refuse_rest();
+        return calibration;
+    });
 }
 
 inline std::map<std::string, std::string> read_notes(const Safetensors& file) {
@@ -198,17 +175,11 @@ inline std::map<std::string, std::string> read_notes(const Safetensors& file) {
 
 /// A file that says what the model is fed with has a self-test with such samples.
 /// @throws FileError when it is missing or of other shapes
-inline void check_self_test(const Safetensors& file, const Input& input, std::set<std::string>& names_read) {
+inline void check_self_test(ModelReader& reader, const Input& input) {
     if (std::holds_alternative<std::monostate>(input)) return;
     const Shape sample = sample_shape(input);
-    const auto check = [&](const char* name, const std::vector<std::size_t>& shape) {
-        if (file.at(name).shape != shape)
-            throw FileError(message(file.path(), ": tensor ", name, " must have shape [", shape_string(shape),
-                                    "]; it has [", shape_string(file.at(name).shape), "]"));
-        names_read.insert(name);
-    };
-    check("self_test.samples", {2, sample[1], sample[2], sample[3]});
-    check("self_test.scores", {2, 2});
+    reader.expect("self_test.samples", {2, sample[1], sample[2], sample[3]});
+    reader.expect("self_test.scores", {2, 2});
 }
 
 /// Scores the file's self-test samples, if it has them, as it was done when the file was written. Other processors and

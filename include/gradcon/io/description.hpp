@@ -3,9 +3,9 @@
 #include "gradcon/core/error.hpp"
 #include "gradcon/core/finite.hpp"
 #include "gradcon/core/simd.hpp"
+#include "gradcon/io/json.hpp"
 
-#include <nlohmann/json.hpp>
-
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -17,8 +17,7 @@
 #include <vector>
 
 // What a model file says of its layers and its policy: lists of flat JSON objects. Parsing builds nothing else, so that
-// hostile text can neither exhaust the stack nor hide a value; and unlike a JSON tree, whose destructor allocates, all
-// of it survives the end of memory.
+// hostile text can neither exhaust the stack nor hide a value.
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 namespace io {
@@ -51,24 +50,18 @@ class DescriptionValue {
         else return "list";
     }
 
-    /// @throws ValueError for a number that is not finite: JSON has none
+    /// @throws ValueError for a number that is not finite, or a text that is not UTF-8: JSON has neither
     std::string to_json() const {
-        const auto json = [](const auto& value) { return nlohmann::json(value).dump(); };
-        if (const auto* whole = get<std::uint64_t>()) return json(*whole);
+        if (const auto* whole = get<std::uint64_t>()) return std::to_string(*whole);
         if (const auto* real = get<double>()) {
             if (!is_finite(*real)) throw ValueError(message("a description holds ", *real, " and is not saved"));
-            return json(*real);
+            return detail::json_text(*real);
         }
-        if (const auto* text = get<std::string>()) return json(*text);
+        if (const auto* text = get<std::string>()) return detail::json_text(*text);
         std::string list = "[";
-        const auto add = [&](const auto& items) {
-            for (const auto& item : items) {
-                if (list.size() > 1) list += ',';
-                list += json(item);
-            }
-        };
-        add(std::get<Wholes>(values_)); // one of the two is empty
-        add(std::get<Strings>(values_));
+        const auto add = [&](const std::string& item) { list.append(list.size() > 1 ? "," : "").append(item); };
+        for (const std::uint64_t whole : std::get<Wholes>(values_)) add(std::to_string(whole));
+        for (const std::string& text : std::get<Strings>(values_)) add(detail::json_text(text)); // one of both is empty
         return list += ']';
     }
     friend bool operator==(const DescriptionValue&, const DescriptionValue&) = default;
@@ -82,7 +75,8 @@ class DescriptionValue {
     std::tuple<std::uint64_t, double, std::string, Wholes, Strings> values_{};
 };
 
-/// A flat JSON object.
+/// A flat JSON object. It is written with `with` and read with `take`, which removes what it reads: what is left in the
+/// end is what the reader does not know.
 class Description {
   public:
     /// Adds a value (no initializer list: when memory ends within one, g++ 12 destroys elements that were never made).
@@ -93,30 +87,53 @@ class Description {
     /// @return false when the key is there already
     bool set(const std::string& key, DescriptionValue value) { return values_.emplace(key, std::move(value)).second; }
 
-    std::size_t size() const { return values_.size(); }
+    bool empty() const { return values_.empty(); }
 
     /// @throws ValueError when the key is missing or its value of another kind
     template <class T>
-    const T& at(const std::string& key) const {
+    T take(const std::string& key) {
         const auto found = values_.find(key);
         if (found == values_.end()) throw ValueError("lacks " + key);
-        if (const T* value = found->second.template get<T>()) return *value;
-        throw ValueError(
-            message(key, " must be a ", DescriptionValue::kind_name<T>(), "; it is ", found->second.to_json()));
+        const T* value = found->second.template get<T>();
+        if (value == nullptr)
+            throw ValueError(
+                message(key, " must be a ", DescriptionValue::kind_name<T>(), "; it is ", found->second.to_json()));
+        T taken = *value;
+        values_.erase(found);
+        return taken;
     }
     /// A number, whole or not.
-    double number(const std::string& key) const {
+    double take_number(const std::string& key) {
         const auto found = values_.find(key);
-        if (found != values_.end())
-            if (const auto* whole = found->second.get<std::uint64_t>()) return static_cast<double>(*whole);
-        return at<double>(key);
+        if (found != values_.end() && found->second.get<std::uint64_t>() != nullptr)
+            return static_cast<double>(take<std::uint64_t>(key));
+        return take<double>(key);
+    }
+    /// @throws ValueError beyond 2^20: far beyond every network, and so small that no product of three overflows
+    std::size_t take_size(const std::string& key) {
+        constexpr std::uint64_t largest = std::uint64_t{1} << 20;
+        const auto value = take<std::uint64_t>(key);
+        if (value > largest) throw ValueError(message(key, " is at most ", largest, "; it is ", value));
+        return value;
+    }
+    /// One of `names`, as its place there. @throws ValueError for another word
+    template <class Names>
+    std::size_t take_name(const std::string& key, const Names& names) {
+        const auto name = take<std::string>(key);
+        const auto found = std::ranges::find(names, name);
+        if (found == names.end()) throw ValueError(message(key, " cannot be ", name));
+        return static_cast<std::size_t>(found - names.begin());
+    }
+    /// @throws ValueError when a key is there that nobody took
+    void refuse_rest() const {
+        if (!values_.empty()) throw ValueError("has unknown keys: " + to_json());
     }
 
     std::string to_json() const {
         std::string text = "{";
         for (const auto& [key, value] : values_) {
             if (text.size() > 1) text += ',';
-            text.append(nlohmann::json(key).dump()).append(":").append(value.to_json());
+            text.append(detail::json_text(key)).append(":").append(value.to_json());
         }
         return text += '}';
     }
@@ -137,59 +154,54 @@ inline std::string to_json(const std::vector<Description>& list) {
 }
 
 namespace detail {
-/// Accepts a list of flat objects, token by token.
-class DescriptionHandler : public nlohmann::json_sax<nlohmann::json> {
+/// Accepts a list of flat objects, event by event.
+class DescriptionParser {
   public:
     std::vector<Description> list;
 
-    bool start_array(std::size_t) override {
-        if (depth_ == 0) return depth_ = 1, true;
-        if (depth_ != 2) return refuse("a list within a list");
-        depth_ = 3;
-        numbers_.clear();
-        strings_.clear();
-        return true;
+    void operator()(int depth, JsonEvent event, const Json& value) {
+        if (event != JsonEvent::value || depth != 3) end_values();
+        if (event == JsonEvent::array_start) {
+            if (depth != 0 && depth != 2) throw ValueError("a list within a list");
+            in_values_ = depth == 2;
+        } else if (event == JsonEvent::object_start) {
+            if (depth != 1) throw ValueError("an object where none may stand");
+            list.emplace_back();
+        } else if (event == JsonEvent::key) {
+            key_ = value.get_ref<const std::string&>();
+        } else if (depth == 3) {
+            add(value);
+        } else {
+            if (depth != 2) throw ValueError("a value outside an object");
+            set(scalar(value));
+        }
     }
-    bool end_array() override {
-        if (depth_ == 1) return depth_ = 0, true;
-        depth_ = 2;
-        if (!numbers_.empty() && !strings_.empty()) return refuse("a list of numbers and text");
-        return strings_.empty() ? set(numbers_) : set(strings_);
-    }
-    bool start_object(std::size_t) override {
-        if (depth_ != 1) return refuse("an object where none may stand");
-        depth_ = 2;
-        list.emplace_back();
-        return true;
-    }
-    bool end_object() override { return depth_ = 1, true; }
-    bool key(std::string& key) override { return key_ = key, true; }
-    bool string(std::string& value) override {
-        if (depth_ == 3) return strings_.push_back(value), true;
-        return set(value);
-    }
-    bool number_unsigned(std::uint64_t value) override {
-        if (depth_ == 3) return numbers_.push_back(value), true;
-        return set(value);
-    }
-    bool number_integer(std::int64_t value) override { return set(static_cast<double>(value)); }
-    bool number_float(double value, const std::string&) override { return set(value); }
-    bool null() override { return refuse("null"); }
-    bool boolean(bool) override { return refuse("a boolean"); }
-    bool binary(nlohmann::json::binary_t&) override { return refuse("binary data"); }
-    bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
-        return refuse("byte " + std::to_string(position));
+    /// After the last object, and where a list of values has ended.
+    void end_values() {
+        if (!std::exchange(in_values_, false)) return;
+        if (!numbers_.empty() && !strings_.empty()) throw ValueError("a list of numbers and text");
+        if (strings_.empty()) set(std::exchange(numbers_, {}));
+        else set(std::exchange(strings_, {}));
     }
 
   private:
-    bool set(DescriptionValue value) {
-        if (depth_ != 2) return refuse("a value outside an object");
-        return list.back().set(key_, std::move(value)) || refuse("duplicate key " + key_);
+    void add(const Json& value) {
+        if (value.is_string()) strings_.push_back(value.get_ref<const std::string&>());
+        else if (value.is_number_unsigned()) numbers_.push_back(value.get<std::uint64_t>());
+        else throw ValueError(std::string("in a list a ") + value.type_name() + " that is no text or whole number");
     }
-    static bool refuse(const std::string& what) { throw ValueError("not a valid list of JSON objects: " + what); }
+    static DescriptionValue scalar(const Json& value) {
+        if (value.is_string()) return value.get_ref<const std::string&>();
+        if (value.is_number_unsigned()) return value.get<std::uint64_t>();
+        if (value.is_number()) return value.get<double>();
+        throw ValueError(std::string("a value of type ") + value.type_name());
+    }
+    void set(DescriptionValue value) {
+        if (!list.back().set(key_, std::move(value))) throw ValueError("duplicate key " + key_);
+    }
 
-    int depth_ = 0; // 1: in the list, 2: in an object, 3: in a list of values
     std::string key_;
+    bool in_values_ = false; // in a list that is the value of key_
     std::vector<std::uint64_t> numbers_;
     std::vector<std::string> strings_;
 };
@@ -198,9 +210,14 @@ class DescriptionHandler : public nlohmann::json_sax<nlohmann::json> {
 /// The inverse of to_json. @throws ValueError for any other text
 inline std::vector<Description> parse_descriptions(const std::string& json) {
     if (json.empty() || json[0] != '[') throw ValueError("not a list of JSON objects");
-    detail::DescriptionHandler handler;
-    nlohmann::json::sax_parse(json, &handler);
-    return std::move(handler.list);
+    detail::DescriptionParser parser;
+    try {
+        detail::parse_json(json, parser);
+        parser.end_values();
+    } catch (const ValueError& error) {
+        throw ValueError(std::string("not a valid list of JSON objects: ") + error.what());
+    }
+    return std::move(parser.list);
 }
 
 } // namespace io

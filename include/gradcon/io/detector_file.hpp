@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,19 +19,18 @@ inline namespace GRADCON_INSTRUCTION_SET {
 namespace io {
 
 namespace detail {
-/// @param names become those of the tensors that were read
 template <class T>
-TrainedModel<T> read_trained(const Safetensors& file, std::set<std::string>& names) {
-    const Autoencoder model{read_chain(file, "down.", read_descriptions(file, "encoder")),
-                            read_chain(file, "up.", read_descriptions(file, "decoder")), read_latent(file)};
+TrainedModel<T> read_trained(ModelReader& reader) {
+    const Autoencoder model{read_chain(reader, "encoder", "down."), read_chain(reader, "decoder", "up."),
+                            read_latent(reader)};
     Rng rng;
     auto params = model.template init<T>(rng);
-    read_parameters(file, "", params, names);
-    auto policy = read_policy(file, params.decoder, names);
-    auto [profile, score_rule] = read_scoring<T>(file, policy, params.decoder, names);
-    Input input = read_input(file, names);
-    Calibration calibration = read_calibration(file, names);
-    check_self_test(file, input, names);
+    reader.parameters("", params);
+    auto policy = read_policy(reader, params.decoder);
+    auto [profile, score_rule] = read_scoring<T>(reader, policy, params.decoder);
+    Input input = read_input(reader);
+    Calibration calibration = read_calibration(reader);
+    check_self_test(reader, input);
     return {model,
             std::move(params),
             std::move(policy),
@@ -40,21 +38,7 @@ TrainedModel<T> read_trained(const Safetensors& file, std::set<std::string>& nam
             std::move(score_rule),
             std::move(input),
             std::move(calibration),
-            read_notes(file)};
-}
-
-inline void refuse_unread(const Safetensors& file, const std::set<std::string>& names) {
-    for (const auto& entry : file.entries())
-        if (!names.contains(entry.name)) throw FileError(file.path() + ": unexpected tensor " + entry.name);
-}
-
-template <class T>
-TrainedModel<T> read_trained(const Safetensors& file) {
-    check_format(file, "gradcon", model_format_version);
-    std::set<std::string> names;
-    auto trained = read_trained<T>(file, names);
-    refuse_unread(file, names);
-    return trained;
+            read_notes(reader.file())};
 }
 
 /// The lowest version that has what is in the model, so that older readers take what they can: 3 with an input, a
@@ -68,14 +52,12 @@ unsigned version_needed(const TrainedModel<T>& t) {
 
 /// A detector that has passed the file's self-test.
 template <class T>
-Detector<T> make_detector(const Safetensors& file, TrainedModel<T> trained) {
-    try {
+Detector<T> make_detector(const ModelReader& reader, TrainedModel<T> trained) {
+    return reader.at("", [&] {
         Detector<T> detector(std::move(trained));
-        run_self_test(file, detector);
+        run_self_test(reader.file(), detector);
         return detector;
-    } catch (const FileError&) { throw; } catch (const Error& error) {
-        throw FileError(file.path() + ": " + error.what());
-    }
+    });
 }
 } // namespace detail
 
@@ -104,10 +86,11 @@ void save(const Detector<T>& detector, const std::filesystem::path& path) {
 /// @throws FileError that names what is wrong
 template <class T = float>
 TrainedModel<T> load_trained(const std::filesystem::path& path) {
-    const Safetensors file = read_safetensors(path);
-    auto trained = detail::read_trained<T>(file);
+    detail::ModelReader reader(path, "gradcon", model_format_version);
+    auto trained = detail::read_trained<T>(reader);
+    reader.refuse_unread();
     if (std::holds_alternative<std::monostate>(trained.input)) return trained;
-    return detail::make_detector(file, std::move(trained)).trained();
+    return detail::make_detector(reader, std::move(trained)).trained();
 }
 
 /// What `load` takes instead of the file's: its input, its calibration, or the threshold or the false-alarm rate of its
@@ -126,16 +109,17 @@ Detector<T> load(const std::filesystem::path& path, const LoadOverrides& overrid
     if (overrides.threshold && overrides.false_alarm_rate)
         throw ValueError("load: a threshold or a false-alarm rate can be given, not both");
     if (overrides.input) sample_shape(*overrides.input); // checks it
-    const Safetensors file = read_safetensors(path);
-    auto trained = detail::read_trained<T>(file);
+    detail::ModelReader reader(path, "gradcon", model_format_version);
+    auto trained = detail::read_trained<T>(reader);
+    reader.refuse_unread();
     if (overrides.input) trained.input = *overrides.input;
     if (overrides.calibration) trained.calibration = *overrides.calibration;
     if (overrides.false_alarm_rate && trained.calibration.empty())
-        throw ValueError(file.path() + ": the model is not calibrated, so a false-alarm rate gives no threshold");
+        throw ValueError(path.string() + ": the model is not calibrated, so a false-alarm rate gives no threshold");
     if (overrides.threshold) trained.calibration = trained.calibration.with_threshold(*overrides.threshold);
     if (overrides.false_alarm_rate)
         trained.calibration = trained.calibration.with_false_alarm_rate(*overrides.false_alarm_rate);
-    return detail::make_detector(file, std::move(trained));
+    return detail::make_detector(reader, std::move(trained));
 }
 
 } // namespace io

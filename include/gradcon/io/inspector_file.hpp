@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,37 +58,34 @@ void save(const Inspector<Extractor>& inspector, const std::filesystem::path& pa
 /// @throws FileError that names what is wrong, also for an extractor of another identity and a failed self-test
 template <FeatureExtractor Extractor>
 Inspector<Extractor> load_inspector(const std::filesystem::path& path, Extractor extractor) {
-    const Safetensors file = read_safetensors(path);
-    detail::check_format(file, "gradcon-inspector", inspector_format_version);
-    const std::string trained_with = detail::metadata(file, "extractor"), given = identity_of(extractor);
+    detail::ModelReader reader(path, "gradcon-inspector", inspector_format_version);
+    const std::string trained_with = reader.text("extractor"), given = identity_of(extractor);
     if (trained_with != given)
-        throw FileError(file.path() + ": trained with features of \"" + trained_with + "\", not of \"" + given + "\"");
-    std::set<std::string> names;
-    auto trained = detail::read_trained<float>(file, names);
+        reader.refuse("trained with features of \"" + trained_with + "\", not of \"" + given + "\"");
+    auto trained = detail::read_trained<float>(reader);
     FeatureScaling scaling;
-    scaling.mean = read_vector<float>(file, "features.mean", names);
-    if (file.find("features.matrix") != nullptr) {
-        const auto matrix = read_vector<float>(file, "features.matrix", names);
+    scaling.mean = reader.list<float>("features.mean");
+    if (reader.has_tensor("features.matrix")) {
+        const auto matrix = reader.list<float>("features.matrix");
         scaling.matrix.assign(matrix.begin(), matrix.end());
     } else {
-        scaling.scale = read_vector<float>(file, "features.scale", names);
+        scaling.scale = reader.list<float>("features.scale");
     }
-    Calibration regions = detail::read_calibration(file, names, "regions");
-    detail::refuse_unread(file, names);
-    const auto descriptions = detail::read_descriptions(file, "map");
-    try {
-        if (descriptions.size() != 1 || descriptions[0].size() != 4) throw ValueError("must be one object of four");
-        const Description& d = descriptions[0];
-        const MapOptions map{.margin = detail::size_of(d, "margin"),
-                             .smoothing = d.number("smoothing"),
-                             .highest_share = d.number("highest_share"),
-                             .average = detail::size_of(d, "average") != 0};
-        trained = detail::make_detector(file, std::move(trained)).trained(); // the self-test
+    Calibration regions = detail::read_calibration(reader, "regions");
+    reader.refuse_unread();
+    const auto map = reader.object("map", [](Description& d) {
+        const MapOptions options{.margin = d.take_size("margin"),
+                                 .smoothing = d.take_number("smoothing"),
+                                 .highest_share = d.take_number("highest_share"),
+                                 .average = d.take_size("average") != 0};
+        d.refuse_rest();
+        return options;
+    });
+    trained = detail::make_detector(reader, std::move(trained)).trained(); // the self-test
+    return reader.at("", [&] {
         return Inspector<Extractor>(std::move(extractor),
                                     {std::move(scaling), std::move(trained), map, std::move(regions)});
-    } catch (const FileError&) { throw; } catch (const Error& error) {
-        throw FileError(file.path() + ": " + error.what());
-    }
+    });
 }
 
 } // namespace io

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gradcon/io/metadata.hpp"
+#include "gradcon/io/model_reader.hpp"
 #include "gradcon/nn/chain.hpp"
 #include "gradcon/nn/sequential.hpp"
 
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -97,25 +98,32 @@ namespace detail {
 /// bias, so that nothing larger than the file is ever made.
 class LayerReader {
   public:
-    LayerReader(const Safetensors& file, const std::string& place, const Description& description)
+    LayerReader(const Safetensors& file, const std::string& place, Description& description)
         : file_(file), place_(place), description_(description) {}
 
     Chain::AnyLayer read() const {
-        const std::string& type = description_.at<std::string>("type");
+        Chain::AnyLayer layer = read_type();
+        description_.refuse_rest();
+        return layer;
+    }
+
+  private:
+    Chain::AnyLayer read_type() const {
+        const auto type = description_.take<std::string>("type");
         if (type == "Linear") {
             const Linear layer{size("in_features"), size("out_features")};
-            expect({layer.out_features(), layer.in_features()}, layer.out_features(), 3);
+            expect({layer.out_features(), layer.in_features()}, layer.out_features());
             return layer;
         }
         if (type == "Conv2d") {
             const std::size_t in = size("in_channels"), out = size("out_channels"), k = size("kernel_size");
             const Conv2d layer{in, out, {.kernel_size = k, .stride = size("stride"), .padding = size("padding")}};
-            expect({out, in, k, k}, out, 6);
+            expect({out, in, k, k}, out);
             return layer;
         }
         if (type == "ConvTranspose2d") {
             const std::size_t in = size("in_channels"), out = size("out_channels"), k = size("kernel_size");
-            const auto& output_padding = description_.at<std::vector<std::uint64_t>>("output_padding");
+            const auto output_padding = description_.take<std::vector<std::uint64_t>>("output_padding");
             if (output_padding.size() != 2) throw ValueError("output_padding must be two numbers");
             const ConvTranspose2d layer{in,
                                         out,
@@ -123,36 +131,27 @@ class LayerReader {
                                          .stride = size("stride"),
                                          .padding = size("padding"),
                                          .output_padding = {output_padding[0], output_padding[1]}}};
-            expect({in, out, k, k}, out, 7);
+            expect({in, out, k, k}, out);
             return layer;
         }
-        if (type == "LeakyReLU") return expect_keys(2), LeakyReLU{description_.number("negative_slope")};
-        if (type == "Unflatten") return expect_keys(4), Unflatten{size("height"), size("width"), size("channels")};
-        if (type == "MaxPool2d") {
-            const MaxPool2d layer{
+        if (type == "LeakyReLU") return LeakyReLU{description_.take_number("negative_slope")};
+        if (type == "Unflatten") return Unflatten{size("height"), size("width"), size("channels")};
+        if (type == "MaxPool2d")
+            return MaxPool2d{
                 {.kernel_size = size("kernel_size"), .stride = size("stride"), .padding = size("padding")}};
-            return expect_keys(4), layer;
-        }
         if (type == "GroupNorm") {
-            const GroupNorm layer{size("groups"), size("channels"), {.eps = description_.number("eps")}};
-            expect({layer.channels()}, layer.channels(), 4);
+            const GroupNorm layer{size("groups"), size("channels"), {.eps = description_.take_number("eps")}};
+            expect({layer.channels()}, layer.channels());
             return layer;
         }
-        expect_keys(1);
         if (type == "ReLU") return ReLU{};
         if (type == "Sigmoid") return Sigmoid{};
         if (type == "Tanh") return Tanh{};
         if (type == "Flatten") return Flatten{};
         throw ValueError("has the type " + type + ", which only a model that is given can have");
     }
-
-  private:
-    std::size_t size(const char* key) const { return size_of(description_, key); }
-    void expect_keys(std::size_t count) const {
-        if (description_.size() != count) throw ValueError("has unknown keys: " + description_.to_json());
-    }
-    void expect(const std::vector<std::size_t>& weight, std::size_t bias, std::size_t keys) const {
-        expect_keys(keys);
+    std::size_t size(const char* key) const { return description_.take_size(key); }
+    void expect(const std::vector<std::size_t>& weight, std::size_t bias) const {
         if (file_.at(place_ + ".weight").shape != weight)
             throw ValueError("needs a weight of shape [" + shape_string(weight) + "]");
         if (file_.at(place_ + ".bias").shape != std::vector{bias})
@@ -161,24 +160,21 @@ class LayerReader {
 
     const Safetensors& file_;
     const std::string& place_;
-    const Description& description_;
+    Description& description_;
 };
-} // namespace detail
 
-/// The chain that was described. @param prefix "down." or "up.": where the file has the parameters
+/// The chain that metadata `key` describes. @param prefix "down." or "up.": where the file has the parameters
 /// @throws FileError for a layer that is no such description, or does not fit the file's tensors
-inline Chain read_chain(const Safetensors& file, const std::string& prefix, const std::vector<Description>& list) {
+inline Chain read_chain(const ModelReader& reader, const char* key, const std::string& prefix) {
     std::vector<Chain::AnyLayer> layers;
-    for (const Description& description : list) {
+    for (Description& description : reader.descriptions(key)) {
         const std::string place = prefix + std::to_string(layers.size());
-        try {
-            layers.push_back(detail::LayerReader(file, place, description).read());
-        } catch (const ValueError& error) {
-            throw FileError(message(file.path(), ": layer ", place, ": ", error.what()));
-        }
+        layers.push_back(
+            reader.at("layer " + place, [&] { return LayerReader(reader.file(), place, description).read(); }));
     }
     return Chain{std::move(layers)};
 }
+} // namespace detail
 
 } // namespace io
 } // namespace GRADCON_INSTRUCTION_SET

@@ -3,21 +3,17 @@
 #include "gradcon/constraint/gradcon.hpp"
 #include "gradcon/io/checksum.hpp"
 #include "gradcon/io/layers.hpp"
-#include "gradcon/io/metadata.hpp"
+#include "gradcon/io/model_reader.hpp"
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/io/score_rule.hpp"
 #include "gradcon/nn/autoencoder.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <set>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -51,22 +47,6 @@ Description describe_policy(const GradCon<Tree>& policy) {
         .with("updates", policy.reference().updates());
 }
 
-/// Checks what every file of ours has before anything in it is believed.
-inline void check_format(const Safetensors& file, const std::string& format, unsigned newest) {
-    if (metadata(file, "format") != format)
-        throw FileError(message(file.path(), ": its metadata says format \"", metadata(file, "format"), "\", not \"",
-                                format, "\""));
-    const std::string text = metadata(file, "format_version");
-    unsigned version = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-    if (error != std::errc{} || end != text.data() + text.size() || version == 0)
-        throw FileError(file.path() + ": format_version must be a positive whole number; it is " + text);
-    if (version > newest)
-        throw FileError(message(file.path(), ": format version ", version,
-                                " is newer than this library, which reads up to ", newest));
-    verify_checksum(file);
-}
-
 /// What tells one network from another: its layers and its latent.
 template <class Model>
 void describe_network(const Model& model, std::map<std::string, std::string>& metadata) {
@@ -78,28 +58,25 @@ void describe_network(const Model& model, std::map<std::string, std::string>& me
 
 /// @throws FileError when the file's network is another one
 template <class Model>
-void check_network(const Safetensors& file, const Model& model) {
+void check_network(const ModelReader& reader, const Model& model) {
     std::map<std::string, std::string> ours;
     describe_network(model, ours);
     for (const char* part : {"encoder", "decoder", "latent"}) {
-        if (!ours.contains(part) && !file.metadata().contains(part)) continue; // no Gaussian latent
-        if (!ours.contains(part) || !file.metadata().contains(part) ||
-            read_descriptions(file, part) != parse_descriptions(ours[part]))
-            throw FileError(message(file.path(), ": its ", part, " is ",
-                                    file.metadata().contains(part) ? metadata(file, part) : "none", ", the model's ",
-                                    ours.contains(part) ? ours[part] : "none"));
+        const bool theirs = reader.has_metadata(part);
+        if (!ours.contains(part) && !theirs) continue; // no Gaussian latent
+        if (!ours.contains(part) || !theirs || reader.descriptions(part) != parse_descriptions(ours[part]))
+            reader.refuse(message("its ", part, " is ", theirs ? reader.text(part) : "none", ", the model's ",
+                                  ours.contains(part) ? ours[part] : "none"));
     }
 }
 
 /// The latent that the file describes.
-inline Latent read_latent(const Safetensors& file) {
-    if (!file.metadata().contains("latent")) return {};
-    const auto list = read_descriptions(file, "latent");
-    try {
-        if (list.size() != 1 || list[0].template at<std::string>("type") != "Gaussian")
-            throw ValueError("must be one of type Gaussian");
-        return Latent::gaussian(size_of(list[0], "size"));
-    } catch (const ValueError& error) { throw FileError(message(file.path(), ": metadata latent: ", error.what())); }
+inline Latent read_latent(const ModelReader& reader) {
+    if (!reader.has_metadata("latent")) return {};
+    return reader.object("latent", [](Description& d) {
+        if (d.take<std::string>("type") != "Gaussian") throw ValueError("must be one of type Gaussian");
+        return Latent::gaussian(d.take_size("size"));
+    });
 }
 
 /// The policy's exact reference gradients, as tensors prefix + "ref.0", ...
@@ -114,60 +91,40 @@ void append_references(const GradCon<Tree>& policy, const Tree& decoder, const s
 }
 
 template <class Tree>
-void read_references(const Safetensors& file, const std::string& prefix, const Tree& decoder, std::uint64_t updates,
-                     GradCon<Tree>& policy, std::set<std::string>& names_read) {
+void read_references(ModelReader& reader, const std::string& prefix, const Tree& decoder, std::uint64_t updates,
+                     GradCon<Tree>& policy) {
     std::vector<std::vector<double>> means;
     policy.for_each_monitored(decoder, [&](std::size_t i, const auto& tensor) {
-        const std::string name = prefix + "ref." + std::to_string(i);
-        means.push_back(from_pytorch<double>(file, name, tensor));
-        names_read.insert(name);
+        means.push_back(reader.tensor<double>(prefix + "ref." + std::to_string(i), tensor));
     });
     policy.reference().restore(means, updates);
 }
 
 /// A policy for this tree with the file's options and reference.
 template <class Tree>
-GradCon<Tree> read_policy(const Safetensors& file, const Tree& decoder, std::set<std::string>& names_read) {
-    const auto list = read_descriptions(file, "policy");
-    if (list.size() != 1) throw FileError(file.path() + ": metadata policy must be one object");
-    const Description& d = list[0];
-    try {
+GradCon<Tree> read_policy(ModelReader& reader, const Tree& decoder) {
+    return reader.object("policy", [&](Description& d) {
         for (const auto& [key, value] : {std::pair("reference_of", "total_loss"), {"averaging", "running_mean"}})
-            if (const auto& found = d.at<std::string>(key); found != value)
+            if (const auto found = d.take<std::string>(key); found != value)
                 throw ValueError(message(key, " \"", found, "\" is no longer supported, only \"", value, "\""));
-        const GradConOptions options{.alpha = d.number("alpha"), .beta = d.number("beta")};
-        const auto& names = d.at<std::vector<std::string>>("monitored");
+        const GradConOptions options{.alpha = d.take_number("alpha"), .beta = d.take_number("beta")};
+        const auto names = d.take<std::vector<std::string>>("monitored");
         GradCon<Tree> policy(decoder, options,
                              [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
-        if (policy.names() != names) throw ValueError("it monitors tensors that are not there: " + d.to_json());
-        read_references(file, "", decoder, d.at<std::uint64_t>("updates"), policy, names_read);
+        if (policy.names() != names)
+            throw ValueError("it monitors tensors that are not there: " + DescriptionValue(names).to_json());
+        read_references(reader, "", decoder, d.take<std::uint64_t>("updates"), policy);
         return policy;
-    } catch (const ValueError& error) { throw FileError(file.path() + ": policy: " + error.what()); }
+    });
 }
 
 /// The profile (empty if there is none) and the score rule (the paper's if there is none).
 template <class T, class Tree>
-std::pair<GradientProfile<T>, AnyScoreRule> read_scoring(const Safetensors& file, const GradCon<Tree>& policy,
-                                                         const Tree& decoder, std::set<std::string>& names_read) {
-    auto profile = read_profile<T>(file, policy, decoder, names_read);
-    if (!file.metadata().contains("score_policy")) return {std::move(profile), AnyScoreRule{}};
-    const auto descriptions = read_descriptions(file, "score_policy");
-    try {
-        auto score_rule = read_score_rule(file, descriptions, names_read);
-        check_score_rule(score_rule, {policy.count(), !profile.mean.empty(), profile.has_codes()});
-        return {std::move(profile), std::move(score_rule)};
-    } catch (const ValueError& error) { throw FileError(file.path() + ": score_policy: " + error.what()); }
-}
-
-/// What deployment.hpp keeps; those who read network and policy only pass over it.
-inline bool of_deployment(const std::string& name) {
-    return name.starts_with("input.") || name.starts_with("calibration.") || name.starts_with("self_test.");
-}
-
-inline void refuse_extra(const Safetensors& file, const std::set<std::string>& names_read) {
-    for (const auto& entry : file.entries())
-        if (!names_read.contains(entry.name) && !of_deployment(entry.name))
-            throw FileError(file.path() + ": unexpected tensor " + entry.name);
+std::pair<GradientProfile<T>, AnyScoreRule> read_scoring(ModelReader& reader, const GradCon<Tree>& policy,
+                                                         const Tree& decoder) {
+    auto profile = read_profile<T>(reader, policy, decoder);
+    const Available available{policy.count(), !profile.mean.empty(), profile.has_codes()};
+    return {std::move(profile), read_score_rule(reader, available)};
 }
 
 /// The lowest version that has what is in a network's file: see version_needed.
@@ -216,15 +173,14 @@ void save_model(const std::filesystem::path& path, const Model& model, const Par
 template <class Model, class Params, class Tree>
 void load_model(const std::filesystem::path& path, const Model& model, Params& params, GradCon<Tree>& policy,
                 GradientProfile<scalar_t<Params>>& profile, AnyScoreRule& score_rule) {
-    const Safetensors file = read_safetensors(path);
-    detail::check_format(file, "gradcon", model_format_version);
-    detail::check_network(file, model);
-    std::set<std::string> names;
+    detail::ModelReader reader(path, "gradcon", model_format_version);
+    detail::check_network(reader, model);
     Params read = params;
-    read_parameters(file, "", read, names);
-    auto read_policy = detail::read_policy(file, read.decoder, names);
-    auto scoring = detail::read_scoring<scalar_t<Params>>(file, read_policy, read.decoder, names);
-    detail::refuse_extra(file, names);
+    reader.parameters("", read);
+    auto read_policy = detail::read_policy(reader, read.decoder);
+    auto scoring = detail::read_scoring<scalar_t<Params>>(reader, read_policy, read.decoder);
+    for (const char* of_a_detector : {"input.", "calibration.", "self_test."}) reader.pass_over(of_a_detector);
+    reader.refuse_unread();
     params = std::move(read);
     policy = std::move(read_policy);
     profile = std::move(scoring.first);

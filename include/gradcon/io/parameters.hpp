@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstring>
 #include <numeric>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -126,7 +125,7 @@ std::vector<T> from_pytorch(const Safetensors& file, const std::string& name, co
 /// A plain vector of the file. @throws FileError when it is missing, has another rank, is neither F32 nor F64, or holds
 /// a number that is not finite
 template <class T>
-std::vector<T> read_vector(const Safetensors& file, const std::string& name, std::set<std::string>& names_read) {
+std::vector<T> read_vector(const Safetensors& file, const std::string& name) {
     if (file.at(name).shape.size() != 1)
         throw FileError(
             message(file.path(), ": tensor ", name, " must have one dimension; it has ", file.at(name).shape.size()));
@@ -134,7 +133,6 @@ std::vector<T> read_vector(const Safetensors& file, const std::string& name, std
     for (std::size_t i = 0; i < values.size(); ++i)
         if (!is_finite(double{values[i]}))
             throw FileError(message(file.path(), ": tensor ", name, " holds ", values[i], " at element ", i));
-    names_read.insert(name);
     return values;
 }
 
@@ -151,25 +149,17 @@ void append_parameters(const Tree& tree, const std::string& prefix, std::vector<
 
 /// Fills a tree from the tensors `prefix` + PyTorch name: weights of the authors' network, say, exported from PyTorch.
 /// @param tree has the form (from model.init); it is unchanged when an error is thrown
-/// @param names_read gets the names that were looked up
 /// @throws FileError as from_pytorch does
 template <TensorTree Tree>
-void read_parameters(const Safetensors& file, const std::string& prefix, Tree& tree,
-                     std::set<std::string>& names_read) {
+void read_parameters(const Safetensors& file, const std::string& prefix, Tree& tree) {
     Tree read = tree;
     for_each_named_tensor(
         [&](const std::string& name, auto& tensor) {
             const auto values = from_pytorch<scalar_t<Tree>>(file, prefix + pytorch_name(name), tensor);
             std::ranges::copy(values, tensor.data());
-            names_read.insert(prefix + pytorch_name(name));
         },
         read);
     tree = std::move(read);
-}
-template <TensorTree Tree>
-void read_parameters(const Safetensors& file, const std::string& prefix, Tree& tree) {
-    std::set<std::string> names;
-    read_parameters(file, prefix, tree, names);
 }
 
 } // namespace io

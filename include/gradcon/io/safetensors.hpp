@@ -1,16 +1,19 @@
 #pragma once
 
+#include "gradcon/core/error.hpp"
+#include "gradcon/core/simd.hpp"
 #include "gradcon/io/file.hpp"
-#include "gradcon/io/safetensors_header.hpp"
-
-#include <nlohmann/json.hpp>
+#include "gradcon/io/json.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <map>
 #include <set>
 #include <span>
@@ -25,6 +28,131 @@
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 namespace io {
+
+static_assert(std::endian::native == std::endian::little, "tensor files are little endian, and so must the machine be");
+
+/// The number types of safetensors files.
+enum class DType { boolean, u8, i8, f8_e5m2, f8_e4m3, i16, u16, f16, bf16, i32, u32, f32, f64, i64, u64 };
+
+namespace detail {
+struct DTypeInfo {
+    std::string_view name;
+    std::size_t size;
+};
+inline constexpr std::array<DTypeInfo, 15> dtypes{{{"BOOL", 1},
+                                                   {"U8", 1},
+                                                   {"I8", 1},
+                                                   {"F8_E5M2", 1},
+                                                   {"F8_E4M3", 1},
+                                                   {"I16", 2},
+                                                   {"U16", 2},
+                                                   {"F16", 2},
+                                                   {"BF16", 2},
+                                                   {"I32", 4},
+                                                   {"U32", 4},
+                                                   {"F32", 4},
+                                                   {"F64", 8},
+                                                   {"I64", 8},
+                                                   {"U64", 8}}};
+} // namespace detail
+
+inline std::string_view dtype_name(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].name; }
+/// Bytes of one element.
+inline std::size_t dtype_size(DType dtype) { return detail::dtypes[static_cast<std::size_t>(dtype)].size; }
+/// @return false when no type has this name
+inline bool parse_dtype(std::string_view name, DType& dtype) {
+    for (std::size_t i = 0; i < detail::dtypes.size(); ++i)
+        if (detail::dtypes[i].name == name) return dtype = static_cast<DType>(i), true;
+    return false;
+}
+
+struct SafetensorsEntry {
+    std::string name;
+    DType dtype{};
+    std::vector<std::size_t> shape;
+    std::size_t begin = 0, end = 0; // bytes in the data section
+};
+
+namespace detail {
+/// Accepts a header's JSON event by event, and only what the format allows.
+class HeaderParser {
+  public:
+    std::vector<SafetensorsEntry> entries;
+    std::map<std::string, std::string> metadata;
+
+    void operator()(int depth, JsonEvent event, const Json& value) {
+        if (event == JsonEvent::key) key(depth, value.get_ref<const std::string&>());
+        else if (event == JsonEvent::object_start) object(depth);
+        else if (event == JsonEvent::array_start) list(depth);
+        else if (value.is_string()) text(depth, value.get_ref<const std::string&>());
+        else if (value.is_number_unsigned()) number(depth, value.get<std::uint64_t>());
+        else if (value.is_number_float()) throw ValueError("not a whole number in range: " + value.dump());
+        else throw ValueError(value.is_number() ? "a negative number: " + value.dump() : value.type_name());
+    }
+    /// After the last tensor.
+    void end_entry() const {
+        if (entries.empty()) return;
+        const std::string& name = entries.back().name;
+        if (fields_.size() != 3) throw ValueError("tensor " + name + " needs dtype, shape and data_offsets");
+        if (offsets_ != 2) throw ValueError("tensor " + name + ": data_offsets must be two numbers");
+    }
+
+  private:
+    // Depth 1 is in the header, 2 in a tensor or the metadata, 3 in a list of a tensor.
+    void key(int depth, const std::string& key) {
+        if (depth == 1) {
+            if (!names_.insert(key).second) throw ValueError("duplicate name " + key);
+            in_metadata_ = key == "__metadata__";
+        } else if (in_metadata_) {
+            if (metadata.contains(key)) throw ValueError("duplicate metadata key " + key);
+        } else {
+            if (key != "dtype" && key != "shape" && key != "data_offsets") throw ValueError("unknown key " + key);
+            if (!fields_.insert(key).second) throw ValueError("duplicate key " + key);
+        }
+        key_ = key;
+    }
+    void object(int depth) {
+        if (depth > 1) throw ValueError("an object where none may stand");
+        if (depth == 0 || in_metadata_) return;
+        end_entry();
+        entries.push_back({key_, {}, {}, 0, 0});
+        fields_.clear();
+        offsets_ = 0;
+    }
+    void list(int depth) const {
+        if (depth != 2 || in_metadata_ || key_ == "dtype") throw ValueError("an array where none may stand");
+    }
+    void text(int depth, const std::string& value) {
+        if (depth == 2 && in_metadata_) metadata[key_] = value;
+        else if (depth != 2 || key_ != "dtype") throw ValueError("a string where none may stand: " + value);
+        else if (!parse_dtype(value, entries.back().dtype)) throw ValueError("unknown dtype " + value);
+    }
+    void number(int depth, std::uint64_t value) {
+        if (depth != 3) throw ValueError("a number where none may stand");
+        SafetensorsEntry& entry = entries.back();
+        if (key_ == "shape") entry.shape.push_back(value);
+        else if (offsets_++ == 0) entry.begin = value;
+        else entry.end = value;
+    }
+
+    std::string key_;
+    std::set<std::string> names_, fields_;
+    bool in_metadata_ = false;
+    std::size_t offsets_ = 0; // numbers in data_offsets
+};
+
+/// Bytes that a tensor of this shape takes. @return false when that exceeds what can be addressed
+inline bool byte_count(const std::vector<std::size_t>& shape, DType dtype, std::size_t& bytes) {
+    bytes = dtype_size(dtype);
+    const bool empty = std::ranges::find(shape, std::size_t{0}) != shape.end();
+    for (const std::size_t extent : shape) {
+        if (empty) return bytes = 0, true;
+        if (bytes > std::numeric_limits<std::size_t>::max() / extent) return false;
+        bytes *= extent;
+    }
+    return true;
+}
+} // namespace detail
 
 /// A file's tensors and metadata, checked.
 class Safetensors {
@@ -95,12 +223,15 @@ inline Safetensors parse_safetensors(std::span<const std::byte> file, const std:
                                 " are possible in this file"));
     const std::string_view header(reinterpret_cast<const char*>(file.data()) + 8, length);
     if (header.empty() || header[0] != '{') throw FileError(path + ": safetensors header must begin with {");
-    detail::HeaderHandler handler(path);
-    nlohmann::json::sax_parse(header, &handler);
+    detail::HeaderParser parsed;
+    try {
+        detail::parse_json(header, parsed);
+        parsed.end_entry();
+    } catch (const ValueError& error) { throw FileError(path + ": safetensors header: " + error.what()); }
 
     const auto data = file.subspan(8 + length);
     std::vector<const SafetensorsEntry*> order;
-    for (const auto& entry : handler.entries) {
+    for (const auto& entry : parsed.entries) {
         std::size_t bytes = 0;
         if (!detail::byte_count(entry.shape, entry.dtype, bytes) || entry.begin > entry.end ||
             entry.end - entry.begin != bytes)
@@ -119,7 +250,7 @@ inline Safetensors parse_safetensors(std::span<const std::byte> file, const std:
     }
     if (end != data.size())
         throw FileError(message(path, ": the tensors take ", end, " bytes; there are ", data.size()));
-    return {path, std::move(handler.entries), std::move(handler.metadata), {data.begin(), data.end()}};
+    return {path, std::move(parsed.entries), std::move(parsed.metadata), {data.begin(), data.end()}};
 }
 
 inline Safetensors read_safetensors(const std::filesystem::path& path) {
@@ -138,12 +269,11 @@ struct TensorToWrite {
 /// @throws ValueError for two tensors of one name, or bytes that do not fit a shape
 inline std::vector<std::byte> serialize_safetensors(std::span<const TensorToWrite> tensors,
                                                     const std::map<std::string, std::string>& metadata) {
-    const auto quote = [](const std::string& text) { return nlohmann::json(text).dump(); };
     std::string text = "{", separator;
     if (!metadata.empty()) {
         text += "\"__metadata__\":{";
         for (const auto& [key, value] : metadata)
-            text += std::exchange(separator, ",") + quote(key) + ":" + quote(value);
+            text += std::exchange(separator, ",") + detail::json_text(key) + ":" + detail::json_text(value);
         text += "}";
     }
     std::set<std::string> names;
@@ -154,8 +284,8 @@ inline std::vector<std::byte> serialize_safetensors(std::span<const TensorToWrit
         if (!detail::byte_count(tensor.shape, tensor.dtype, bytes) || bytes != tensor.bytes.size())
             throw ValueError(message("safetensors: tensor ", tensor.name, " has ", tensor.bytes.size(),
                                      " bytes; its shape needs ", bytes));
-        text += message(text.size() > 1 ? "," : "", quote(tensor.name), ":{\"dtype\":\"", dtype_name(tensor.dtype),
-                        "\",\"shape\":[");
+        text += message(text.size() > 1 ? "," : "", detail::json_text(tensor.name), ":{\"dtype\":\"",
+                        dtype_name(tensor.dtype), "\",\"shape\":[");
         for (std::size_t i = 0; i < tensor.shape.size(); ++i) text += message(i ? "," : "", tensor.shape[i]);
         text += message("],\"data_offsets\":[", end, ",", end + bytes, "]}");
         end += bytes;

@@ -1,14 +1,13 @@
 #pragma once
 
 #include "gradcon/constraint/gradcon.hpp"
-#include "gradcon/io/metadata.hpp"
+#include "gradcon/io/model_reader.hpp"
 #include "gradcon/io/parameters.hpp"
 #include "gradcon/scoring/profile.hpp"
 #include "gradcon/scoring/score_rules.hpp"
 
 #include <algorithm>
 #include <cstddef>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -41,27 +40,23 @@ void append_profile(const GradientProfile<T>& profile, const GradCon<Tree>& poli
 
 /// The file's profile, or an empty one if it has none.
 template <class T, class Tree>
-GradientProfile<T> read_profile(const Safetensors& file, const GradCon<Tree>& policy, const Tree& decoder,
-                                std::set<std::string>& names_read) {
+GradientProfile<T> read_profile(ModelReader& reader, const GradCon<Tree>& policy, const Tree& decoder) {
     GradientProfile<T> profile;
-    if (!file.find("profile.mean.0")) return profile;
+    if (!reader.has_tensor("profile.mean.0")) return profile;
     policy.for_each_monitored(decoder, [&](std::size_t i, const auto& tensor) {
         const auto read = [&](const std::string& name, std::vector<AlignedVector<T>>& to) {
-            const auto values = from_pytorch<T>(file, name, tensor);
+            const auto values = reader.tensor<T>(name + std::to_string(i), tensor);
             to.emplace_back(values.begin(), values.end());
-            names_read.insert(name);
         };
-        read("profile.mean." + std::to_string(i), profile.mean);
-        read("profile.weight." + std::to_string(i), profile.weight);
+        read("profile.mean.", profile.mean);
+        read("profile.weight.", profile.weight);
     });
-    if (file.find("profile.code_mean")) {
-        profile.code_mean = read_vector<double>(file, "profile.code_mean", names_read);
-        const auto whitening = read_vector<T>(file, "profile.code_whitening", names_read);
+    if (reader.has_tensor("profile.code_mean")) {
+        profile.code_mean = reader.list<double>("profile.code_mean");
+        const auto whitening = reader.list<T>("profile.code_whitening");
         profile.code_whitening.assign(whitening.begin(), whitening.end());
     }
-    try {
-        check_profile(profile, policy, decoder);
-    } catch (const ShapeError& error) { throw FileError(file.path() + ": profile: " + error.what()); }
+    reader.at("profile", [&] { check_profile(profile, policy, decoder); });
     return profile;
 }
 
@@ -128,22 +123,21 @@ inline std::string append_score_rule(const AnyScoreRule& rule, std::vector<Tenso
 
 /// What a rule keeps, from the file. @throws FileError, or ValueError for a description that is none
 struct ScoreRuleReader {
-    const Safetensors& file;
-    const std::vector<Description>& descriptions; // the type, then the terms
-    std::set<std::string>& names_read;
+    ModelReader& reader;
+    std::vector<Description>& descriptions; // the type, then the terms
 
     std::vector<double> list(std::size_t term, const char* name) const {
-        return read_vector<double>(file, "score_policy." + std::to_string(term) + "." + name, names_read);
+        return reader.list<double>("score_policy." + std::to_string(term) + "." + name);
     }
     void no_terms() const {
         if (descriptions.size() > 1) throw ValueError("has terms, which this type has not");
     }
     void operator()(StandardizedSum& sum) const {
         for (std::size_t t = 0; t + 1 < descriptions.size(); ++t) {
-            const Description& term = descriptions[t + 1];
-            const auto statistic = static_cast<Statistic>(parse_name(term, "statistic", statistic_names));
-            sum.terms.emplace_back(statistic, list(t, "means"), list(t, "deviations"), term.number("scale"));
-            if (term.size() != 2) throw ValueError("has unknown keys: " + term.to_json());
+            Description& term = descriptions[t + 1];
+            const auto statistic = static_cast<Statistic>(term.take_name("statistic", statistic_names));
+            sum.terms.emplace_back(statistic, list(t, "means"), list(t, "deviations"), term.take_number("scale"));
+            term.refuse_rest();
         }
     }
     void operator()(ConformalSum& rule) const {
@@ -160,16 +154,20 @@ struct ScoreRuleReader {
     }
 };
 
-/// @param descriptions metadata score_policy  @throws FileError, or ValueError for a description that is none
-inline AnyScoreRule read_score_rule(const Safetensors& file, const std::vector<Description>& descriptions,
-                                    std::set<std::string>& names_read) {
-    if (descriptions.empty()) throw ValueError("must have a type");
-    const std::size_t type = parse_name(descriptions[0], "type", score_rule_names);
-    if (descriptions[0].size() != 1) throw ValueError("has unknown keys: " + descriptions[0].to_json());
+/// The file's score rule, or the paper's if it has none. @param model what the rule may need
+inline AnyScoreRule read_score_rule(ModelReader& reader, const Available& model) {
     AnyScoreRule rule;
-    [&]<std::size_t... I>(std::index_sequence<I...>) { ((I == type ? void(rule.emplace<I>()) : void()), ...); }
-    (std::make_index_sequence<score_rule_names.size()>{});
-    std::visit(ScoreRuleReader{file, descriptions, names_read}, rule);
+    if (!reader.has_metadata("score_policy")) return rule;
+    auto descriptions = reader.descriptions("score_policy");
+    reader.at("metadata score_policy", [&] {
+        if (descriptions.empty()) throw ValueError("must have a type");
+        const std::size_t type = descriptions[0].take_name("type", score_rule_names);
+        descriptions[0].refuse_rest();
+        [&]<std::size_t... I>(std::index_sequence<I...>) { ((I == type ? void(rule.emplace<I>()) : void()), ...); }
+        (std::make_index_sequence<score_rule_names.size()>{});
+        std::visit(ScoreRuleReader{reader, descriptions}, rule);
+        check_score_rule(rule, model);
+    });
     return rule;
 }
 
