@@ -71,9 +71,8 @@ void schedules(const Views& normal) {
     gradcon::PictureCollection pictures(gradcon::ImageInput{.height = 16, .width = 16});
     for (const auto& picture : normal) pictures.add(picture);
     gradcon::Learning learning(pictures.split(options.seed), options);
-    learning.fit(gradcon::all(
-        gradcon::CosineDecay{.first = 1e-3, .last = 1e-5}, gradcon::EarlyStopping{.patience = 5},
-        [&](gradcon::Epoch&) { gradcon::io::save_checkpoint("training", learning.model(), learning.training()); }));
+    learning.fit(gradcon::all(gradcon::CosineDecay{.first = 1e-3, .last = 1e-5}, gradcon::EarlyStopping{.patience = 5},
+                              gradcon::io::SaveCheckpoint("training", learning.model(), learning.training())));
 
     // After a crash: the same pictures, the same options, and on from the last epoch that was saved.
     gradcon::Learning resumed(pictures.split(options.seed), options);

@@ -6,12 +6,13 @@
 #include <gradcon/detector/learn.hpp>
 #include <gradcon/io/checkpoint.hpp>
 #include <gradcon/io/detector_file.hpp>
+#include <gradcon/training/callbacks.hpp>
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -101,7 +102,6 @@ Learning begin(const Options& options, TrainingSet set, gradcon::Executor& execu
 } // namespace
 
 int train(const Options& options) {
-    using Clock = std::chrono::steady_clock;
     std::signal(SIGINT, [](int) { interrupted = true; });
     std::signal(SIGTERM, [](int) { interrupted = true; });
     const std::string checkpoint = options.model + ".checkpoint";
@@ -113,18 +113,10 @@ int train(const Options& options) {
         Learning learning = begin(options, std::move(set), executor);
         if (options.resume) resume(checkpoint, learning);
 
-        auto saved = Clock::now();
-        Clock::duration saving{};
-        const auto on_epoch = [&](const gradcon::Epoch& epoch) {
-            progress(epoch);
-            const auto now = Clock::now();
-            if (epoch.number < options.epochs && now - saved < 20 * saving) return; // a twentieth of the time, no more
-            gradcon::io::save_checkpoint(checkpoint, learning.model(), learning.training());
-            saved = Clock::now();
-            saving = saved - now;
-        };
         try {
-            learning.fit(on_epoch);
+            learning.fit(gradcon::all(
+                std::ref(progress),
+                gradcon::io::SaveCheckpoint(checkpoint, learning.model(), learning.training(), {.time_share = 0.05})));
             const auto detector = learning.finish();
             gradcon::io::save(detector, options.model);
             std::filesystem::remove(checkpoint);

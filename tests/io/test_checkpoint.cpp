@@ -3,6 +3,7 @@
 #include "random_tensors.hpp"
 
 #include <gradcon/io/checkpoint.hpp>
+#include <gradcon/training/callbacks.hpp>
 
 #include <doctest/doctest.h>
 
@@ -149,6 +150,53 @@ TEST_SUITE("checkpoint") {
             CHECK(same(resumed, straight));
             CHECK(io::read_file(folder.path / "4") == last);
         }
+    }
+
+    TEST_CASE("SaveCheckpoint saves every n epochs, after the last, and where training stops") {
+        const TemporaryFolder folder;
+        const auto path = folder.path / "training";
+        const Images images;
+        const Model model = cae();
+        const auto epochs_saved = [&](const io::SaveCheckpointOptions& options, std::size_t stop_after = 0) {
+            std::filesystem::remove(path);
+            std::vector<std::size_t> saved;
+            auto training = fresh(model), loaded = fresh(model, 6);
+            const auto stop = [&](Epoch& epoch) { epoch.stop = epoch.number == stop_after; };
+            const auto look = [&](const Epoch&) {
+                if (!std::filesystem::exists(path)) return;
+                io::load_checkpoint(path, model, loaded);
+                if (saved.empty() || saved.back() != loaded.epochs) saved.push_back(loaded.epochs);
+            };
+            fit(model, training, images.training, {.epochs = 5, .batch_size = 8},
+                all(stop, io::SaveCheckpoint(path, model, training, options), look));
+            return saved;
+        };
+        using Epochs = std::vector<std::size_t>;
+        CHECK(epochs_saved({}) == Epochs{1, 2, 3, 4, 5});
+        CHECK(epochs_saved({.every = 2}) == Epochs{2, 4, 5});
+        CHECK(epochs_saved({.every = 2}, 3) == Epochs{2, 3});
+        CHECK(epochs_saved({.every = 9}) == Epochs{5});
+        CHECK(epochs_saved({.time_share = 1e-9}) == Epochs{1, 5}); // nothing was saved before the first
+        CHECK(throws_naming<ValueError>([&] { epochs_saved({.every = 0}); }, {"every", "1 or more"}));
+        CHECK(throws_naming<ValueError>([&] { epochs_saved({.time_share = 0}); }, {"time_share", "above 0"}));
+    }
+
+    TEST_CASE("SaveCheckpoint behind a schedule saves the next learning rate: the same bits") {
+        const TemporaryFolder folder;
+        const auto path = folder.path / "training";
+        const Images images;
+        const Model model = cae();
+        const FitOptions<float> options{.epochs = 5, .batch_size = 8};
+        const CosineDecay decay{.first = 3e-3, .last = 1e-4};
+        auto straight = fresh(model), half = fresh(model), resumed = fresh(model, 6);
+        fit(model, straight, images.training, options, decay);
+        fit(model, half, images.training, options,
+            all(
+                decay, [](Epoch& epoch) { epoch.stop = epoch.number == 3; }, io::SaveCheckpoint(path, model, half)));
+        io::load_checkpoint(path, model, resumed);
+        CHECK(resumed.epochs == 3);
+        fit(model, resumed, images.training, options, decay);
+        CHECK(same(resumed, straight));
     }
 
     TEST_CASE("before the first epoch, and when all epochs are done") {

@@ -95,8 +95,8 @@ inline AnyScoreRule recommended_rule_for(const Input& input, const Scores& norma
 /// `learn` in steps, for programs that save checkpoints or take a training up again:
 ///
 ///     gradcon::Learning learning(std::move(set), options);
-///     learning.fit([&](gradcon::Epoch&) { gradcon::io::save_checkpoint(file, learning.model(), learning.training());
-///     }); const gradcon::Detector detector = learning.finish();
+///     learning.fit(gradcon::io::SaveCheckpoint(file, learning.model(), learning.training()));
+///     const gradcon::Detector detector = learning.finish();
 template <class T = float>
 class Learning {
   public:

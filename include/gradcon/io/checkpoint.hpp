@@ -4,6 +4,7 @@
 #include "gradcon/training/fit.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -41,20 +42,16 @@ inline std::vector<std::size_t> read_order(ModelReader& reader) {
     }
     return order;
 }
-} // namespace detail
 
-/// Writes a training between two epochs (in fit's callback, say); the file that was there is replaced at once, or on
-/// any error not at all, so that whatever happens a whole checkpoint is there.
-/// @throws FileError when the file cannot be written, ValueError when a tensor holds a number that is not finite
 template <class Model, class Params, class Policy, class Optimizer>
 void save_checkpoint(const std::filesystem::path& path, const Model& model,
-                     const Training<Params, Policy, Optimizer>& training) {
+                     const Training<Params, Policy, Optimizer>& training, double learning_rate) {
     std::vector<TensorToWrite> tensors;
     append_parameters(training.params, "", tensors);
     append_parameters(training.best_params, "best.", tensors);
     append_parameters(training.optimizer.state(), "optimizer.", tensors);
-    detail::append_references(training.policy, training.params.decoder, "", tensors);
-    detail::append_references(training.best_policy, training.best_params.decoder, "best.", tensors);
+    append_references(training.policy, training.params.decoder, "", tensors);
+    append_references(training.best_policy, training.best_params.decoder, "best.", tensors);
     const std::vector<double> order(training.order.begin(), training.order.end());
     tensors.push_back(to_pytorch("order", std::span<const double>(order)));
 
@@ -62,7 +59,7 @@ void save_checkpoint(const std::filesystem::path& path, const Model& model,
                             .with("epochs", training.epochs)
                             .with("best_epoch", training.best_epoch)
                             .with("best_updates", training.best_policy.reference().updates())
-                            .with("learning_rate", training.optimizer.learning_rate())
+                            .with("learning_rate", learning_rate)
                             .with("best_reconstruction", training.best.reconstruction)
                             .with("best_latent", training.best.latent)
                             .with("best_alignment", training.best.alignment)
@@ -72,12 +69,22 @@ void save_checkpoint(const std::filesystem::path& path, const Model& model,
     std::map<std::string, std::string> metadata;
     metadata["format"] = "gradcon checkpoint";
     metadata["format_version"] = std::to_string(checkpoint_format_version);
-    detail::describe_network(model, metadata);
-    metadata["policy"] = to_json(std::vector(1, detail::describe_policy(training.policy)));
+    describe_network(model, metadata);
+    metadata["policy"] = to_json(std::vector(1, describe_policy(training.policy)));
     metadata["training"] = to_json(std::vector(1, state));
     metadata["rng"] = message(training.rng);
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
+}
+} // namespace detail
+
+/// Writes a training between two epochs (in fit's callback, say: see SaveCheckpoint); the file that was there is
+/// replaced at once, or on any error not at all, so that whatever happens a whole checkpoint is there.
+/// @throws FileError when the file cannot be written, ValueError when a tensor holds a number that is not finite
+template <class Model, class Params, class Policy, class Optimizer>
+void save_checkpoint(const std::filesystem::path& path, const Model& model,
+                     const Training<Params, Policy, Optimizer>& training) {
+    detail::save_checkpoint(path, model, training, training.optimizer.learning_rate());
 }
 
 /// Reads a checkpoint into a training that was made as the saved one was: of the same network, with a policy and an
@@ -124,6 +131,54 @@ void load_checkpoint(const std::filesystem::path& path, const Model& model,
     reader.refuse_unread();
     training = std::move(read);
 }
+
+/// every: 1 or more. time_share: above 0; the saves between take at most this share of the time.
+struct SaveCheckpointOptions {
+    std::size_t every = 1;
+    double time_share = 1;
+};
+
+/// A callback of fit (see training/callbacks.hpp): saves a checkpoint after every `every` epochs, after the last and
+/// where training stops early. As the last of several it saves what those before it decide, the next learning rate
+/// included, so that the training goes on in the same bits:
+///
+///     fit(model, training, images, options,
+///         all(CosineDecay{}, EarlyStopping{}, io::SaveCheckpoint("training", model, training, {.every = 10})));
+///
+/// Model and training must outlive it.
+template <class Model, class Training>
+class SaveCheckpoint {
+  public:
+    /// @throws ValueError for options out of their range
+    SaveCheckpoint(std::filesystem::path path, const Model& model, const Training& training,
+                   const SaveCheckpointOptions& options = {})
+        : path_(std::move(path)), model_(&model), training_(&training), options_(options) {
+        if (options.every == 0) throw ValueError("SaveCheckpoint: every must be 1 or more");
+        if (!(options.time_share > 0))
+            throw ValueError(message("SaveCheckpoint: time_share must be above 0; it is ", options.time_share));
+    }
+
+    /// @throws as save_checkpoint does
+    void operator()(const Epoch& epoch) {
+        const auto begin = Clock::now();
+        const bool due = epoch.number % options_.every == 0 &&
+                         (options_.time_share >= 1 || (begin - end_) * options_.time_share >= saving_);
+        if (!due && !epoch.stop && epoch.number < epoch.epochs) return;
+        detail::save_checkpoint(path_, *model_, *training_, epoch.learning_rate);
+        end_ = Clock::now();
+        saving_ = end_ - begin;
+    }
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    std::filesystem::path path_;
+    const Model* model_;
+    const Training* training_;
+    SaveCheckpointOptions options_;
+    Clock::time_point end_ = Clock::now(); // of the last save
+    Clock::duration saving_{};             // how long that took
+};
 
 } // namespace io
 } // namespace GRADCON_INSTRUCTION_SET
