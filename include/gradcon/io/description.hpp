@@ -64,6 +64,13 @@ class DescriptionValue {
         for (const std::string& text : std::get<Strings>(values_)) add(detail::json_text(text)); // one of both is empty
         return list += ']';
     }
+    /// For messages.
+    std::string text() const {
+        if (const auto* whole = get<std::uint64_t>()) return std::to_string(*whole);
+        if (const auto* real = get<double>()) return message(*real);
+        if (const auto* text = get<std::string>()) return '"' + *text + '"';
+        return "a list";
+    }
     friend bool operator==(const DescriptionValue&, const DescriptionValue&) = default;
 
   private:
@@ -97,7 +104,7 @@ class Description {
         const T* value = found->second.template get<T>();
         if (value == nullptr)
             throw ValueError(
-                message(key, " must be a ", DescriptionValue::kind_name<T>(), "; it is ", found->second.to_json()));
+                message(key, " must be a ", DescriptionValue::kind_name<T>(), "; it is ", found->second.text()));
         T taken = *value;
         values_.erase(found);
         return taken;
@@ -126,7 +133,10 @@ class Description {
     }
     /// @throws ValueError when a key is there that nobody took
     void refuse_rest() const {
-        if (!values_.empty()) throw ValueError("has unknown keys: " + to_json());
+        if (values_.empty()) return;
+        std::string keys;
+        for (const auto& [key, value] : values_) keys += ' ' + key;
+        throw ValueError("has unknown keys:" + keys);
     }
 
     std::string to_json() const {

@@ -111,8 +111,7 @@ GradCon<Tree> read_policy(ModelReader& reader, const Tree& decoder) {
         const auto names = d.take<std::vector<std::string>>("monitored");
         GradCon<Tree> policy(decoder, options,
                              [&](const TensorInfo& tensor) { return std::ranges::count(names, tensor.name) > 0; });
-        if (policy.names() != names)
-            throw ValueError("it monitors tensors that are not there: " + DescriptionValue(names).to_json());
+        if (policy.names() != names) throw ValueError("it monitors tensors that are not there, or one twice");
         read_references(reader, "", decoder, d.take<std::uint64_t>("updates"), policy);
         return policy;
     });

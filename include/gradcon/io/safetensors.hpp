@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <ios>
 #include <limits>
 #include <map>
 #include <set>
@@ -86,8 +87,10 @@ class HeaderParser {
         else if (event == JsonEvent::array_start) list(depth);
         else if (value.is_string()) text(depth, value.get_ref<const std::string&>());
         else if (value.is_number_unsigned()) number(depth, value.get<std::uint64_t>());
-        else if (value.is_number_float()) throw ValueError("not a whole number in range: " + value.dump());
-        else throw ValueError(value.is_number() ? "a negative number: " + value.dump() : value.type_name());
+        else if (value.is_number_float())
+            throw ValueError(message("not a whole number in range: ", std::showpoint, value.get<double>()));
+        else if (value.is_number()) throw ValueError(message("a negative number: ", value.get<std::int64_t>()));
+        else throw ValueError(value.type_name());
     }
     /// After the last tensor.
     void end_entry() const {
