@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <ranges>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -82,8 +81,12 @@ void run(int argc, char** argv) {
     cv::VideoCapture video(film);
     // snippet: learn from frames
     std::vector<cv::Mat> frames(500); // normal ones
-    for (cv::Mat& frame : frames) video.read(frame);
-    const auto detector = gradcon::learn(std::views::transform(frames, view), {.widths = {16, 32, 32}, .epochs = 6});
+    std::vector<gradcon::ImageView<std::uint8_t>> views;
+    for (cv::Mat& frame : frames) {
+        video.read(frame);
+        views.push_back(view(frame));
+    }
+    const auto detector = gradcon::learn(views, {.widths = {16, 32, 32}, .epochs = 6});
     // end of snippet
     watch(detector, video, "");
     std::filesystem::remove(film);

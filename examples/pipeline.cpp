@@ -9,7 +9,6 @@
 #include <exception>
 #include <mutex>
 #include <optional>
-#include <ranges>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -70,9 +69,12 @@ class BoundedQueue {
 gradcon::Detector<float> learn_detector() {
     gradcon::Rng camera(5);
     std::vector<Frame> frames(700); // 105 of them calibrate
-    for (Frame& frame : frames) frame = capture(camera);
-    return gradcon::learn(std::views::transform(frames, view),
-                          {.height = 24, .width = 32, .channels = 1, .widths = {8, 16}, .epochs = 2});
+    std::vector<gradcon::ImageView<std::uint8_t>> views;
+    for (Frame& frame : frames) {
+        frame = capture(camera);
+        views.push_back(view(frame));
+    }
+    return gradcon::learn(views, {.height = 24, .width = 32, .channels = 1, .widths = {8, 16}, .epochs = 2});
 }
 
 void run(std::size_t frames, std::size_t scorers) {

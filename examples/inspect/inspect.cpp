@@ -12,7 +12,6 @@
 
 #include <cstdio>
 #include <exception>
-#include <ranges>
 
 namespace {
 
@@ -29,18 +28,21 @@ cv::Mat heated(const cv::Mat& picture, const std::vector<double>& map, const gra
 
 void run(const std::filesystem::path& root, const std::string& network, const std::vector<std::string>& layers) {
     std::vector<cv::Mat> good;
-    for (const auto& path : mvtec::files_below(root / "train/good")) good.push_back(mvtec::read(path));
+    std::vector<gradcon::ImageView<std::uint8_t>> views;
+    for (const auto& path : mvtec::files_below(root / "train/good")) {
+        good.push_back(mvtec::read(path));
+        views.push_back(mvtec::view(good.back())); // of pixels that do not move with their cv::Mat
+    }
 
     // Small pictures and a margin: see docs/inspection.md for how to choose.
     gradcon::LearnLocalOptions options;
     options.map.margin = 2;
     options.false_alarm_rate = 0.05;
-    const auto inspector =
-        gradcon::learn_local(gradcon::OpenCvDnn(network, layers, {.longest_side = 128}),
-                             std::views::transform(good, mvtec::view), options, [](const gradcon::Epoch& epoch) {
-                                 std::fprintf(stderr, "epoch %zu of %zu, held-out loss %.4f\n", epoch.number,
-                                              epoch.epochs, epoch.validation.total);
-                             });
+    const auto inspector = gradcon::learn_local(gradcon::OpenCvDnn(network, layers, {.longest_side = 128}), views,
+                                                options, [](const gradcon::Epoch& epoch) {
+                                                    std::fprintf(stderr, "epoch %zu of %zu, held-out loss %.4f\n",
+                                                                 epoch.number, epoch.epochs, epoch.validation.total);
+                                                });
 
     std::filesystem::create_directory("inspected");
     auto workspace = inspector.workspace(); // one for each thread

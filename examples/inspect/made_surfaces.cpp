@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <ranges>
 
 namespace {
 
@@ -26,6 +25,9 @@ void run(std::uint64_t seed, std::size_t count, std::size_t width) {
     for (std::size_t i = 0; i < count; ++i)
         normal.push_back(surfaces::brushed_metal(height, width, surfaces::Flaw::none, rng));
 
+    std::vector<gradcon::ImageView<std::uint8_t>> views;
+    for (const auto& picture : normal) views.push_back(view(picture));
+
     using Clock = std::chrono::steady_clock;
     auto start = Clock::now();
     gradcon::LearnLocalOptions options;
@@ -33,7 +35,7 @@ void run(std::uint64_t seed, std::size_t count, std::size_t width) {
     options.map.highest_share = 0.0003; // some five locations: these flaws are small
     options.false_alarm_rate = 0.05;
     options.seed = seed;
-    const auto inspector = gradcon::learn_local(gradcon::Patches(), std::views::transform(normal, view), options);
+    const auto inspector = gradcon::learn_local(gradcon::Patches(), views, options);
     const std::chrono::duration<double> learning = Clock::now() - start;
     const MahalanobisOfPatches baseline(normal, rng);
 

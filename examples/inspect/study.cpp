@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <exception>
 #include <limits>
-#include <ranges>
 
 namespace {
 
@@ -121,7 +120,8 @@ void run(const std::filesystem::path& root, const std::string& network, std::siz
         mask.assign(truth.begin<std::uint8_t>(), truth.end<std::uint8_t>());
     }
     const gradcon::OpenCvDnn extractor(network, layers, {.longest_side = side});
-    const auto pictures = std::views::transform(good, mvtec::view);
+    std::vector<gradcon::ImageView<std::uint8_t>> pictures;
+    for (const cv::Mat& picture : good) pictures.push_back(mvtec::view(picture));
     std::printf("seed %zu, longest side %zu, margin %zu\n\n| method | pictures: AUROC | pixels: AUROC | AUPRO | |\n"
                 "|---|---|---|---|---|\n",
                 static_cast<std::size_t>(seed), side, margin);

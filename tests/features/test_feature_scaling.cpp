@@ -90,6 +90,7 @@ TEST_SUITE("feature scaling") {
         statistics.add(same);
         CHECK_THROWS_AS(statistics.fit(), gradcon::ValueError);
         CHECK_THROWS_AS(statistics.add(bad), gradcon::ValueError);
+        CHECK_THROWS_AS(statistics.fit({.whiten = true, .shrinkage = -1}), gradcon::ValueError);
         CHECK_THROWS_AS((gradcon::FeatureScaling{{1, 2}, {1}}.check()), gradcon::ShapeError);
     }
 }

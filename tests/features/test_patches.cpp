@@ -86,6 +86,7 @@ TEST_SUITE("patches") {
                              gradcon::ShapeError);
         CHECK_THROWS_AS(gradcon::Patches({.size = 1}), gradcon::ValueError);
         CHECK_THROWS_AS(gradcon::Patches({.scales = {}}), gradcon::ValueError);
+        CHECK_THROWS_AS(gradcon::Patches({.scales = {1001}}), gradcon::ValueError);
         CHECK_THROWS_AS(gradcon::Patches({.stride = 0}), gradcon::ValueError);
     }
 }

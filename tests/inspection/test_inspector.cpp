@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
-#include <ranges>
 #include <thread>
 #include <vector>
 
@@ -32,6 +31,12 @@ Pixels surface(gradcon::Rng& rng, bool flaw = false, std::size_t y0 = 30, std::s
 
 gradcon::ImageView<std::uint8_t> view(const Pixels& pixels) {
     return {.data = pixels.data(), .height = height, .width = width};
+}
+
+std::vector<gradcon::ImageView<std::uint8_t>> views(const std::vector<Pixels>& pictures) {
+    std::vector<gradcon::ImageView<std::uint8_t>> all;
+    for (const Pixels& pixels : pictures) all.push_back(view(pixels));
+    return all;
 }
 
 using Inspector = gradcon::Inspector<gradcon::Patches>;
@@ -58,7 +63,7 @@ Inspector learned(gradcon::Executor* executor = nullptr) {
     const auto normal = surfaces(80, 1);
     auto o = options();
     o.executor = executor;
-    return gradcon::learn_local(patches, std::views::transform(normal, view), o);
+    return gradcon::learn_local(patches, views(normal), o);
 }
 
 } // namespace
@@ -120,6 +125,29 @@ TEST_SUITE("inspector") {
         gradcon::MapSmoothing(1).apply(expected, result.width, storage);
         // standardised sums of numbers that agree to some 1e-5
         for (std::size_t i = 0; i < map.size(); ++i) CHECK(std::abs(map[i] - expected[i]) < 1e-3);
+    }
+
+    TEST_CASE("with a margin, boxes and peaks are where the flaw is, in pixels of the picture") {
+        auto o = options();
+        o.map.margin = 2;
+        const auto normal = surfaces(80, 1);
+        const Inspector inspector = gradcon::learn_local(patches, views(normal), o);
+        gradcon::Rng rng(3);
+        auto w = inspector.workspace();
+        for (const auto& [y, x] : {std::pair<std::size_t, std::size_t>{44, 58}, {12, 14}, {44, 14}}) {
+            const Pixels flawed = surface(rng, true, y, x);
+            const auto result = inspector.inspect(view(flawed), w);
+            CHECK(result.height == (height - 8) / 4 + 1 - 4);
+            REQUIRE(!result.regions.empty());
+            const auto& found = *std::ranges::max_element(result.regions, {}, &gradcon::Region::peak);
+            // within two strides of the flaw's middle
+            CHECK(std::abs(double(found.peak_y) - double(y + 5)) <= 8);
+            CHECK(std::abs(double(found.peak_x) - double(x + 5)) <= 8);
+            CHECK(found.box.left <= found.peak_x);
+            CHECK(found.peak_x < found.box.right);
+            CHECK(found.box.top <= found.peak_y);
+            CHECK(found.peak_y < found.box.bottom);
+        }
     }
 
     TEST_CASE("the same bits for 1, 2, 3 and 8 threads, in learning and in inspecting") {
@@ -188,27 +216,28 @@ TEST_SUITE("inspector") {
 
     TEST_CASE("what cannot be learned or inspected is refused by name") {
         const auto few = surfaces(12, 1), enough = surfaces(60, 1);
-        CHECK_THROWS_WITH_AS(gradcon::learn_local(patches, std::views::transform(few, view), options()),
+        CHECK_THROWS_WITH_AS(gradcon::learn_local(patches, views(few), options()),
                              "training needs 20 normal samples or more; there are 12", gradcon::ValueError);
         auto o = options();
         o.false_alarm_rate = 0.01;
         CHECK_THROWS_WITH_AS(
-            gradcon::learn_local(patches, std::views::transform(enough, view), o),
+            gradcon::learn_local(patches, views(enough), o),
             "learn_local: a false-alarm rate of 0.01 needs 99 pictures to calibrate with, about 661 in all; "
             "there are 9",
             gradcon::ValueError);
         o = options();
         o.locations = 999;
-        CHECK_THROWS_AS(gradcon::learn_local(patches, std::views::transform(enough, view), o), gradcon::ValueError);
+        CHECK_THROWS_AS(gradcon::learn_local(patches, views(enough), o), gradcon::ValueError);
         o = options();
+        o.map.margin = 1001;
+        CHECK_THROWS_AS(gradcon::learn_local(patches, views(enough), o), gradcon::ValueError);
         o.map.margin = 8;
-        CHECK_THROWS_AS(gradcon::learn_local(patches, std::views::transform(enough, view), o), gradcon::ShapeError);
+        CHECK_THROWS_AS(gradcon::learn_local(patches, views(enough), o), gradcon::ShapeError);
         o = options();
         o.map.smoothing = -1;
-        CHECK_THROWS_AS(gradcon::learn_local(patches, std::views::transform(enough, view), o), gradcon::ValueError);
+        CHECK_THROWS_AS(gradcon::learn_local(patches, views(enough), o), gradcon::ValueError);
         const std::vector<Pixels> black(60, Pixels(height * width));
-        CHECK_THROWS_AS(gradcon::learn_local(patches, std::views::transform(black, view), options()),
-                        gradcon::ValueError);
+        CHECK_THROWS_AS(gradcon::learn_local(patches, views(black), options()), gradcon::ValueError);
 
         const Inspector inspector = learned();
         auto w = inspector.workspace();

@@ -40,7 +40,7 @@ double naive_aupro(const std::vector<Picture>& pictures, double limit) {
     for (const auto& p : pictures)
         for (const float s : p.scores) thresholds.push_back(double{s});
     std::ranges::sort(thresholds, std::greater<>());
-    thresholds.erase(std::ranges::unique(thresholds).begin(), thresholds.end());
+    thresholds.erase(std::unique(thresholds.begin(), thresholds.end()), thresholds.end());
     double area = 0, last_x = 0, last_y = 0;
     for (const double t : thresholds) {
         double normal = 0, reached = 0, overlap = 0, defects = 0;

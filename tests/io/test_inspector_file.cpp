@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <ranges>
 #include <vector>
 
 namespace {
@@ -29,6 +28,12 @@ gradcon::ImageView<std::uint8_t> view(const Pixels& pixels) {
     return {.data = pixels.data(), .height = side, .width = side};
 }
 
+std::vector<gradcon::ImageView<std::uint8_t>> views(const std::vector<Pixels>& pictures) {
+    std::vector<gradcon::ImageView<std::uint8_t>> all;
+    for (const Pixels& pixels : pictures) all.push_back(view(pixels));
+    return all;
+}
+
 const gradcon::Patches patches({.size = 4, .scales = {2}, .stride = 4});
 
 gradcon::Inspector<gradcon::Patches> learned(bool whiten) {
@@ -41,7 +46,7 @@ gradcon::Inspector<gradcon::Patches> learned(bool whiten) {
     options.map = {.margin = 1, .smoothing = 0.7, .highest_share = 0.05};
     options.notes = {{"line", "7"}};
     const auto normal = surfaces(40);
-    return gradcon::learn_local(patches, std::views::transform(normal, view), options);
+    return gradcon::learn_local(patches, views(normal), options);
 }
 
 } // namespace

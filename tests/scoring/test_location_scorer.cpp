@@ -123,5 +123,14 @@ TEST_SUITE("location scorer") {
              weights});
         const gradcon::Scorer of_convolution{convolution.model, convolution.params, convolution.policy};
         CHECK_THROWS_AS(gradcon::LocationScorer<float>{of_convolution.model()}, gradcon::ValueError);
+        const Local<float> reshaped({{Chain{{gradcon::Tanh{}, Linear{4, 4}}}, Chain{{Linear{4, 4}}}}, 4, 5, weights});
+        const gradcon::Scorer of_reshaped{reshaped.model, reshaped.params, reshaped.policy};
+        CHECK_THROWS_WITH_AS(gradcon::LocationScorer<float>{of_reshaped.model()},
+                             "LocationScorer: the encoder must begin with a Linear layer", gradcon::ValueError);
+        auto other = local.profile;
+        other.code_mean.resize(2);
+        other.code_whitening.resize(4);
+        const gradcon::Scorer of_other{local.model, local.params, local.policy, other};
+        CHECK_THROWS_AS(gradcon::LocationScorer<float>{of_other.model()}, gradcon::ShapeError);
     }
 }

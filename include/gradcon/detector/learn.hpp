@@ -144,8 +144,9 @@ class Learning {
         const Scores held_out = score_each(scorer, set_.validation, executor());
         trained.score_rule =
             options_.score_rule ? options_.score_rule(held_out) : recommended_rule_for(set_.input, held_out);
-        trained.calibration =
-            Calibration(scores_by(trained.score_rule, score_each(scorer, set_.calibration, executor())), rate_);
+        if (set_.calibration.shape()[0] > 0)
+            trained.calibration =
+                Calibration(scores_by(trained.score_rule, score_each(scorer, set_.calibration, executor())), rate_);
         trained.notes = options_.notes;
         trained.notes.insert({{"samples", std::to_string(set_.training.shape()[0])},
                               {"epochs", std::to_string(training_.epochs)},
@@ -161,7 +162,7 @@ class Learning {
         const std::size_t samples = set_.calibration.shape()[0];
         const double wanted = options_.false_alarm_rate.value_or(default_false_alarm_rate);
         const std::size_t needed = samples_needed(wanted);
-        if (samples >= needed) return wanted;
+        if (samples >= needed || (samples == 0 && !options_.false_alarm_rate)) return wanted;
         if (options_.false_alarm_rate)
             throw ValueError(message("a false-alarm rate of ", wanted, " needs ", needed,
                                      " normal samples to calibrate with; there are ", samples));

@@ -38,6 +38,7 @@ inline Split split_samples(std::size_t samples, bool in_order, Rng& rng) {
 }
 
 /// What `learn` learns from: each part is a tensor N x height x width x channels (of a table N x 1 x 1 x values).
+/// Without samples to calibrate with, the detector is not calibrated.
 template <class T = float>
 struct TrainingSet {
     Input input;

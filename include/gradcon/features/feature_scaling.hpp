@@ -88,6 +88,8 @@ class FeatureStatistics {
     /// @throws ValueError for fewer than two locations, or features that never vary
     FeatureScaling fit(const FeatureScalingOptions& options = {}) const {
         const std::size_t n = channels();
+        if (!(options.shrinkage >= 0) || !is_finite(options.shrinkage))
+            throw ValueError(message("FeatureScalingOptions: shrinkage is 0 or more; given: ", options.shrinkage));
         if (count_ < 2) throw ValueError(message("features of 2 locations or more are needed; given: ", count_));
         const double count = static_cast<double>(count_);
         FeatureScaling scaling;

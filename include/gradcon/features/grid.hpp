@@ -46,13 +46,16 @@ inline void mean_3x3(FeatureMapView map, AlignedVector<float>& column, AlignedVe
 /// `first` and `first + 1`, or at the last.
 struct Between {
     std::size_t first, second;
-    float weight; // of the second
-    Between(std::size_t i, std::size_t from, std::size_t to) {
-        const double at = (static_cast<double>(i) + 0.5) * static_cast<double>(from) / static_cast<double>(to) - 0.5;
+    double weight; // of the second
+    /// @param margin of places on either side that the `from` locations lack
+    Between(std::size_t i, std::size_t from, std::size_t to, std::size_t margin = 0) {
+        const double at =
+            (static_cast<double>(i) + 0.5) * static_cast<double>(from + 2 * margin) / static_cast<double>(to) - 0.5 -
+            static_cast<double>(margin);
         const double inside = std::clamp(at, 0.0, static_cast<double>(from - 1));
         first = static_cast<std::size_t>(inside);
         second = std::min(first + 1, from - 1);
-        weight = static_cast<float>(inside - static_cast<double>(first));
+        weight = inside - static_cast<double>(first);
     }
 };
 
@@ -97,15 +100,17 @@ inline FeatureMapView join(std::span<const FeatureMapView> maps, std::size_t hei
         }
         for (std::size_t y = 0; y < height; ++y) {
             const detail::Between v(y, map.shape(0), height);
+            const float down = static_cast<float>(v.weight);
             const float *top = from + v.first * row, *bottom = from + v.second * row;
             for (std::size_t x = 0; x < width; ++x) {
                 const detail::Between h(x, map.shape(1), width);
+                const float right = static_cast<float>(h.weight);
                 const float *a = top + h.first * own, *b = top + h.second * own, *c = bottom + h.first * own,
                             *d = bottom + h.second * own;
                 float* to = grid + (y * width + x) * channels + offset;
                 for (std::size_t k = 0; k < own; ++k) {
-                    const float upper = a[k] + h.weight * (b[k] - a[k]), lower = c[k] + h.weight * (d[k] - c[k]);
-                    to[k] = upper + v.weight * (lower - upper);
+                    const float upper = a[k] + right * (b[k] - a[k]), lower = c[k] + right * (d[k] - c[k]);
+                    to[k] = upper + down * (lower - upper);
                 }
             }
         }

@@ -19,8 +19,8 @@ inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Patches at several scales: how large, and how far apart.
 struct PatchOptions {
-    std::size_t size = 8;                     // sides of a patch, in pixels of its scale; 2 or more
-    std::vector<std::size_t> scales = {2, 4}; // a patch covers size * scale pixels of the picture; 1 or more each
+    std::size_t size = 8;                     // sides of a patch, in pixels of its scale; 2 to 1000
+    std::vector<std::size_t> scales = {2, 4}; // a patch covers size * scale pixels of the picture; 1 to 1000 each
     std::size_t stride = 8;                   // of the grid, in pixels of the picture; 1 or more
     bool colour = false;                      // three numbers a pixel instead of one
 
@@ -43,11 +43,12 @@ class Patches {
 
     /// @throws ValueError for an option out of its range
     explicit Patches(PatchOptions options = {}) : options_(std::move(options)) {
-        const bool scaled = std::ranges::all_of(options_.scales, [](std::size_t s) { return s > 0; });
-        if (options_.size < 2 || options_.scales.empty() || !scaled || options_.stride == 0)
-            throw ValueError(message("Patches: a size of 2 or more, one scale or more, each 1 or more, and a stride of "
-                                     "1 or more are needed; given: size ",
-                                     options_.size, ", ", options_.scales.size(), " scales, stride ", options_.stride));
+        const bool scaled = std::ranges::all_of(options_.scales, [](std::size_t s) { return s >= 1 && s <= 1000; });
+        if (options_.size < 2 || options_.size > 1000 || options_.scales.empty() || !scaled || options_.stride == 0)
+            throw ValueError(
+                message("Patches: a size of 2 to 1000, one scale or more, each 1 to 1000, and a stride of 1 "
+                        "or more are needed; given: size ",
+                        options_.size, ", ", options_.scales.size(), " scales, stride ", options_.stride));
     }
 
     const PatchOptions& options() const { return options_; }

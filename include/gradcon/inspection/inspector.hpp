@@ -17,7 +17,6 @@
 #include <memory>
 #include <span>
 #include <utility>
-#include <variant>
 #include <vector>
 
 // Local GradCon: a picture is a map of features, each location a sample, and a defect a few locations of many.
@@ -26,16 +25,17 @@ inline namespace GRADCON_INSTRUCTION_SET {
 
 /// How the scores of locations become the score of a picture and its regions.
 struct MapOptions {
-    /// Locations left out at each border: a network's padding makes them strange in every picture. 0 or more.
+    /// Locations left out at each border: a network's padding makes them strange in every picture. 0 to 1000.
     std::size_t margin = 0;
     double smoothing = 1;        // deviation of a Gaussian, in locations; 0 to 100
     double highest_share = 0.01; // of the locations; the mean of their scores is the picture's. 0: the highest alone
     bool average = true;         // each feature map over 3 x 3 locations
 
     void check() const {
-        if (!(smoothing >= 0 && smoothing <= 100) || !(highest_share >= 0 && highest_share <= 1))
-            throw ValueError(message("MapOptions: smoothing is 0 to 100, highest_share 0 to 1; given: ", smoothing,
-                                     " and ", highest_share));
+        if (margin > 1000 || !(smoothing >= 0 && smoothing <= 100) || !(highest_share >= 0 && highest_share <= 1))
+            throw ValueError(
+                message("MapOptions: margin is 0 to 1000, smoothing 0 to 100, highest_share 0 to 1; given: ", margin,
+                        ", ", smoothing, " and ", highest_share));
     }
     friend bool operator==(const MapOptions&, const MapOptions&) = default;
 };
@@ -87,42 +87,6 @@ FeatureMapView joined_features(const Extractor& extractor, const MapOptions& opt
                                  " locations, of which none lies inside a margin of ", options.margin));
     return join(maps, size.shape(0), size.shape(1), w.grid, options.average && maps.size() > 1);
 }
-
-/// The locations of a picture without the margin, scaled, in w.features. @return height and width of the map
-/// @throws ShapeError for another number of channels than the scaling's, or no location inside the margin
-template <class Extractor, Pixel P, class Workspace>
-std::pair<std::size_t, std::size_t> prepare_locations(const Extractor& extractor, const FeatureScaling& scaling,
-                                                      const MapOptions& options, const ImageView<P>& picture,
-                                                      Workspace& w) {
-    const FeatureMapView grid = joined_features(extractor, options, picture, w);
-    if (grid.shape(2) != scaling.channels())
-        throw ShapeError(message("the feature extractor gave ", grid.shape(2), " channels, the model was trained with ",
-                                 scaling.channels()));
-    const std::size_t height = grid.shape(0) - 2 * options.margin, width = grid.shape(1) - 2 * options.margin,
-                      outputs = scaling.outputs();
-    w.features.resize(height * width * outputs);
-    for (std::size_t y = 0; y < height; ++y)
-        for (std::size_t x = 0; x < width; ++x)
-            scaling.apply(grid.data() +
-                              ((y + options.margin) * grid.shape(1) + x + options.margin) * scaling.channels(),
-                          w.features.data() + (y * width + x) * outputs, w.centred);
-    return {height, width};
-}
-
-namespace detail {
-/// The statistics that a rule looks at; all of them for a rule that does not say.
-inline std::vector<Statistic> statistics_of(const AnyScoreRule& rule) {
-    std::vector<Statistic> statistics;
-    if (const auto* sum = std::get_if<StandardizedSum>(&rule)) {
-        for (const auto& term : sum->terms) statistics.push_back(term.statistic());
-    } else if (std::holds_alternative<ReconstructionScore>(rule)) {
-        statistics.push_back(Statistic::reconstruction_error);
-    } else {
-        statistics.assign(every_statistic.begin(), every_statistic.end());
-    }
-    return statistics;
-}
-} // namespace detail
 
 /// Finds defects, and their places, in pictures: const from construction on, so that any number of threads may share
 /// it, each with a workspace of its own. Nothing is allocated once a workspace has seen a picture of each size, if the
@@ -195,7 +159,19 @@ class Inspector {
     /// @return height and width of the map
     template <Pixel P>
     std::pair<std::size_t, std::size_t> prepare(const ImageView<P>& picture, Workspace& w) const {
-        return prepare_locations(extractor_, model_.scaling, model_.map, picture, w);
+        const FeatureScaling& scaling = model_.scaling;
+        const FeatureMapView grid = joined_features(extractor_, model_.map, picture, w);
+        if (grid.shape(2) != scaling.channels())
+            throw ShapeError(message("the feature extractor gave ", grid.shape(2),
+                                     " channels, the model was trained with ", scaling.channels()));
+        const std::size_t margin = model_.map.margin, outputs = scaling.outputs();
+        const std::size_t height = grid.shape(0) - 2 * margin, width = grid.shape(1) - 2 * margin;
+        w.features.resize(height * width * outputs);
+        for (std::size_t y = 0; y < height; ++y)
+            for (std::size_t x = 0; x < width; ++x)
+                scaling.apply(grid.data() + ((y + margin) * grid.shape(1) + x + margin) * scaling.channels(),
+                              w.features.data() + (y * width + x) * outputs, w.centred);
+        return {height, width};
     }
 
   private:
@@ -204,7 +180,7 @@ class Inspector {
         using Model = ScoringModel<TrainedModel<float>::Model, float>;
         return std::make_shared<const LocationScorer<float>>(
             t.profile.mean.empty() ? Model(t.model, t.params, t.policy) : Model(t.model, t.params, t.policy, t.profile),
-            detail::statistics_of(t.score_rule));
+            statistics_of(t.score_rule));
     }
 
     template <Pixel P>
@@ -221,19 +197,25 @@ class Inspector {
         return size;
     }
 
-    /// The box of a region in pixels. A location stands for the pixels around its centre.
+    /// A region of locations as one of pixels: all that a location stands for; the peak is the centre of its location.
     void to_pixels(Region& region, std::size_t picture_height, std::size_t picture_width, std::size_t height,
                    std::size_t width) const {
-        const std::size_t margin = model_.map.margin;
-        const auto scaled = [margin](std::size_t i, std::size_t pixels, std::size_t locations) {
-            return (i + margin) * pixels / (locations + 2 * margin);
+        const std::size_t margin = model_.map.margin, rows = height + 2 * margin, columns = width + 2 * margin;
+        const auto first = [margin](std::size_t i, std::size_t pixels, std::size_t locations) {
+            return (i + margin) * pixels / locations;
         };
-        Box& box = region.box;
-        box = {scaled(box.left, picture_width, width), scaled(box.top, picture_height, height),
-               scaled(box.right, picture_width, width), scaled(box.bottom, picture_height, height)};
-        region.peak_y = scaled(2 * region.peak_y + 1 + margin, picture_height, 2 * height);
-        region.peak_x = scaled(2 * region.peak_x + 1 + margin, picture_width, 2 * width);
-        region.area = region.area * picture_height * picture_width / ((height + 2 * margin) * (width + 2 * margin));
+        const auto end = [margin](std::size_t i, std::size_t pixels, std::size_t locations) {
+            return ((i + margin) * pixels + locations - 1) / locations;
+        };
+        const auto centre = [margin](std::size_t i, std::size_t pixels, std::size_t locations) {
+            return (2 * (i + margin) + 1) * pixels / (2 * locations);
+        };
+        const Box box = region.box;
+        region.box = {first(box.left, picture_width, columns), first(box.top, picture_height, rows),
+                      end(box.right, picture_width, columns), end(box.bottom, picture_height, rows)};
+        region.peak_y = centre(region.peak_y, picture_height, rows);
+        region.peak_x = centre(region.peak_x, picture_width, columns);
+        region.area = region.area * picture_height * picture_width / (rows * columns);
     }
 
     Extractor extractor_;

@@ -6,12 +6,14 @@
 #include "gradcon/inspection/inspector.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <ranges>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -44,8 +46,8 @@ inline std::vector<std::size_t> local_widths(std::size_t features) {
 /// Learns an Inspector from pictures of normal parts. 70 % of the pictures train the autoencoder, 15 % choose the epoch
 /// and fit the score rule, 15 % calibrate the pictures' scores and the regions. Features are not kept: each picture
 /// goes through the extractor three times at most, and only the drawn locations are stored.
-/// @param pictures a random-access range of ImageView<P>, 20 or more; an element may be made when it is asked for, by
-/// std::views::transform, if what it views lives until the next is asked for
+/// @param pictures a random-access range of ImageView<P>, 20 or more. An element may be made when it is asked for (a
+/// view that reads files), if what it shows lives until the next is asked for
 /// @param on_epoch called as on_epoch(Epoch&) after each epoch
 /// @throws ValueError for too few pictures, options out of their range, features that are not finite or never vary;
 /// DivergenceError when training fails; whatever the extractor throws
@@ -109,7 +111,6 @@ Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, 
     set.input = TableInput{std::vector<double>(outputs, 0.0), std::vector<double>(outputs, 1.0)};
     set.training = scaled(training);
     set.validation = scaled(validation);
-    set.calibration = set.validation; // of single locations, which nobody asks for; pictures are calibrated below
     LearnOptions learn_options{.widths = options.widths.empty() ? local_widths(outputs) : options.widths,
                                .epochs = options.epochs,
                                .learning_rate = options.learning_rate,
@@ -123,8 +124,7 @@ Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, 
     };
     Learning<float> learning(std::move(set), learn_options);
     learning.fit(on_epoch);
-    TrainedModel<float> trained = learning.finish().trained();
-    trained.calibration = {};
+    TrainedModel<float> trained = learning.finish().trained(); // not calibrated: pictures are, below
 
     const Inspector<Extractor> raw(std::move(extractor), {std::move(scaling), std::move(trained), options.map});
     auto workspace = raw.workspace();

@@ -2,6 +2,7 @@
 
 #include "gradcon/core/error.hpp"
 #include "gradcon/core/finite.hpp"
+#include "gradcon/features/grid.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -86,23 +87,11 @@ inline void enlarge(std::span<const double> map, std::size_t width, std::size_t 
     if (width == 0 || map.empty() || map.size() % width != 0)
         throw ShapeError(message("enlarge: ", map.size(), " scores do not fill rows of ", width));
     const std::size_t height = map.size() / width;
-    struct Place {
-        std::size_t first, second;
-        double weight; // of the second
-    };
-    const auto place = [margin](std::size_t i, std::size_t pixels, std::size_t locations) {
-        const double at =
-            (static_cast<double>(i) + 0.5) * static_cast<double>(locations + 2 * margin) / static_cast<double>(pixels) -
-            0.5 - static_cast<double>(margin);
-        const double inside = std::clamp(at, 0.0, static_cast<double>(locations - 1));
-        const auto first = static_cast<std::size_t>(inside);
-        return Place{first, std::min(first + 1, locations - 1), inside - static_cast<double>(first)};
-    };
     picture.resize(picture_height * picture_width);
     for (std::size_t y = 0; y < picture_height; ++y) {
-        const Place v = place(y, picture_height, height);
+        const detail::Between v(y, height, picture_height, margin);
         for (std::size_t x = 0; x < picture_width; ++x) {
-            const Place h = place(x, picture_width, width);
+            const detail::Between h(x, width, picture_width, margin);
             const auto along = [&](std::size_t row) {
                 const double left = map[row * width + h.first];
                 return left + h.weight * (map[row * width + h.second] - left);

@@ -57,7 +57,9 @@ class LocationScorer {
 
     /// @param wanted the statistics to compute; those that the model cannot compute are left out. Where none of them is
     /// of the gradient, there is no backward pass, and the paper's score is NaN
-    /// @throws ValueError when the decoder has layers other than Linear and elementwise ones, or a Gaussian latent
+    /// @throws ShapeError when the network does not give locations back, or codes are not as long as the profile's;
+    /// ValueError when the encoder does not begin with a Linear layer, the decoder has layers other than Linear and
+    /// elementwise ones, or the latent is Gaussian
     LocationScorer(ScoringModel<Model, T> model, std::span<const Statistic> wanted = every_statistic)
         : model_(std::move(model)) {
         for (const Statistic s : wanted) wanted_[s] = model_.available().size(s) > 0;
@@ -65,6 +67,10 @@ class LocationScorer {
                                   Statistic::fisher_norm})
             of_gradient_ = of_gradient_ || wanted_[s];
         wanted_[Statistic::score] = wanted_[Statistic::reconstruction_error] = true; // a Scores counts by them
+        const auto& encoder = model_.model.encoder.layers();
+        if (encoder.empty() || !is_linear(encoder.front()))
+            throw ValueError("LocationScorer: the encoder must begin with a Linear layer");
+        model_.check({1, 1, 1, values()});
         for (const auto& layer : model_.model.decoder.layers())
             if (!is_linear(layer) && !is_elementwise(layer))
                 throw ValueError("LocationScorer: the decoder may have Linear layers and activations only");

@@ -341,5 +341,18 @@ struct AnyScoreRule : detail::ScoreRuleVariant {
     }
 };
 
+/// The statistics that a rule looks at; all of them for a rule that does not say.
+inline std::vector<Statistic> statistics_of(const AnyScoreRule& rule) {
+    std::vector<Statistic> statistics;
+    if (const auto* sum = std::get_if<StandardizedSum>(&rule)) {
+        for (const auto& term : sum->terms) statistics.push_back(term.statistic());
+    } else if (std::holds_alternative<ReconstructionScore>(rule)) {
+        statistics.push_back(Statistic::reconstruction_error);
+    } else {
+        statistics.assign(every_statistic.begin(), every_statistic.end());
+    }
+    return statistics;
+}
+
 } // namespace GRADCON_INSTRUCTION_SET
 } // namespace gradcon

@@ -68,13 +68,7 @@ class Scorer {
 
     /// @throws ShapeError when the network cannot reconstruct images of this shape, or their codes do not have the
     /// size of the profile's
-    void check(const Shape& images) const {
-        if (images[0] == 0) return;
-        model().model.check_shape(images);
-        if (has_codes() && model().model.code_size(images) != model().profile.code_mean.size())
-            throw ShapeError(message("scores: the profile's codes have ", model().profile.code_mean.size(),
-                                     " values, those of these images ", model().model.code_size(images)));
-    }
+    void check(const Shape& images) const { model().check(images); }
 
     /// The paper's score of image `i` (section 4.3): its loss (the mean squared error) minus beta times the mean cosine
     /// of its gradients with their references. Higher is more anomalous. A pixel that is not finite gives NaN.

@@ -64,6 +64,16 @@ struct ScoringModel {
             squared_mean_norms.push_back(kernels::dot(std::span(mean), std::span(mean)));
     }
 
+    /// @throws ShapeError when the network cannot reconstruct images of this shape, or their codes do not have the size
+    /// of the profile's
+    void check(const Shape& images) const {
+        if (images[0] == 0) return;
+        model.check_shape(images);
+        if (profile.has_codes() && model.code_size(images) != profile.code_mean.size())
+            throw ShapeError(message("scores: the profile's codes have ", profile.code_mean.size(),
+                                     " values, those of these images ", model.code_size(images)));
+    }
+
     Available available() const {
         return {.tensors = monitored.size(), .profile = !profile.mean.empty(), .codes = profile.has_codes()};
     }
