@@ -137,7 +137,8 @@ TEST_SUITE("project") {
                 } else if (inside && line == "```") {
                     inside = false;
                     ++blocks;
-                    CHECK_MESSAGE(bodies.contains(body), file, ": no example has:\n", body);
+                    CAPTURE(body);
+                    CHECK_MESSAGE(bodies.contains(body), "no example has it");
                 } else if (inside) {
                     body += line + "\n";
                 }

@@ -1,4 +1,5 @@
 #include "random_tensors.hpp"
+#include "write_file.hpp"
 
 #include <gradcon/data/cifar10.hpp>
 
@@ -11,12 +12,6 @@ using namespace gradcon;
 
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
-
-void write(const std::filesystem::path& path, const Bytes& bytes) {
-    std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-}
 
 /// Records with these labels; byte i of record r is 7 r + 3 i.
 Bytes cifar(const Bytes& labels) {
@@ -34,10 +29,10 @@ TEST_SUITE("CIFAR-10") {
     TEST_CASE("CIFAR-10: planes become pixels, and the folder's two parts") {
         const TemporaryFolder folder;
         for (std::uint8_t batch = 1; batch <= 5; ++batch)
-            write(folder.path / ("data_batch_" + std::to_string(batch) + ".bin"), cifar({batch, 9}));
+            write_file(folder.path / ("data_batch_" + std::to_string(batch) + ".bin"), cifar({batch, 9}));
         CHECK(throws_naming<FileError>([&] { data::read_cifar10_folder(folder.path); },
                                        {"test_batch.bin", "no such file"}));
-        write(folder.path / "test_batch.bin", cifar({0, 3, 8}));
+        write_file(folder.path / "test_batch.bin", cifar({0, 3, 8}));
         const auto parts = data::read_cifar10_folder(folder.path);
         CHECK(parts.train.images.shape() == std::array<std::size_t, 4>{10, 32, 32, 3});
         CHECK(parts.train.labels == Bytes{1, 9, 2, 9, 3, 9, 4, 9, 5, 9});
@@ -52,7 +47,7 @@ TEST_SUITE("CIFAR-10") {
         const TemporaryFolder folder;
         const auto path = folder.path / "batch.bin";
         const auto refused = [&](const Bytes& bytes, std::initializer_list<std::string_view> parts) {
-            write(path, bytes);
+            write_file(path, bytes);
             CHECK(throws_naming<FileError>([&] { data::read_cifar10(path); }, parts));
         };
         CHECK(throws_naming<FileError>([&] { data::read_cifar10(path); }, {"batch.bin", "no such file"}));

@@ -1,4 +1,5 @@
 #include "random_tensors.hpp"
+#include "write_file.hpp"
 
 #include <gradcon/data/idx.hpp>
 
@@ -13,7 +14,6 @@ using namespace gradcon;
 
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
 
 Bytes idx(std::initializer_list<std::uint32_t> shape, std::size_t values, std::uint8_t type = 8) {
     Bytes bytes{0, 0, type, static_cast<std::uint8_t>(shape.size())};
@@ -23,10 +23,6 @@ Bytes idx(std::initializer_list<std::uint32_t> shape, std::size_t values, std::u
     return bytes;
 }
 
-void write(const std::filesystem::path& path, const Bytes& bytes) {
-    std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-}
 void write_gz(const std::filesystem::path& path, const Bytes& bytes) {
     gzFile file = gzopen(path.c_str(), "wb9");
     REQUIRE(gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size()));
@@ -43,7 +39,7 @@ TEST_SUITE("data") {
     TEST_CASE("IDX, plain and gzip") {
         const TemporaryFolder folder;
         const Bytes images = idx({3, 2, 4}, 24), labels = idx({3}, 3);
-        write(folder.path / "images", images);
+        write_file(folder.path / "images", images);
         write_gz(folder.path / "images.gz", images);
         write_gz(folder.path / "labels.gz", labels);
         const auto plain = data::read_idx(folder.path / "images"), packed = data::read_idx(folder.path / "images.gz");
@@ -60,17 +56,17 @@ TEST_SUITE("data") {
         CHECK(chosen(0, 0, 0, 0) == (16 * 37 % 256) / 255.0);
         const std::vector<std::size_t> wrong{3};
         CHECK(throws_naming<ValueError>([&] { data::select<float>(set, wrong); }, {"image 3 of 3"}));
-        write(folder.path / "none", idx({0, 28, 28}, 0));
+        write_file(folder.path / "none", idx({0, 28, 28}, 0));
         CHECK(data::read_idx(folder.path / "none").values.empty());
     }
 
     TEST_CASE("a folder of four files, any of them compressed") {
         const TemporaryFolder folder;
-        write(folder.path / "train-images-idx3-ubyte", idx({3, 2, 2}, 12));
+        write_file(folder.path / "train-images-idx3-ubyte", idx({3, 2, 2}, 12));
         write_gz(folder.path / "train-labels-idx1-ubyte.gz", idx({3}, 3));
         write_gz(folder.path / "t10k-images-idx3-ubyte.gz", idx({1, 2, 2}, 4));
         CHECK(throws_naming<FileError>([&] { data::read_idx_folder(folder.path); }, {"t10k-labels-idx1-ubyte", ".gz"}));
-        write(folder.path / "t10k-labels-idx1-ubyte", idx({1}, 1));
+        write_file(folder.path / "t10k-labels-idx1-ubyte", idx({1}, 1));
         const auto set = data::read_idx_folder(folder.path);
         CHECK(set.labels == Bytes{0, 37, 74, 0});
         CHECK(set.images(3, 0, 1, 0) == 37);
@@ -86,7 +82,7 @@ TEST_SUITE("data") {
         const TemporaryFolder folder;
         const auto path = folder.path / "file";
         const auto refused = [&](const Bytes& bytes, std::initializer_list<std::string_view> parts) {
-            write(path, bytes);
+            write_file(path, bytes);
             CHECK(throws_naming<FileError>([&] { data::read_idx(path); }, parts));
         };
         CHECK(throws_naming<FileError>([&] { data::read_idx(folder.path / "missing"); }, {"missing", "no such file"}));
@@ -101,8 +97,8 @@ TEST_SUITE("data") {
         refused(idx({2, 2}, 5), {"data after the 4"});
         refused(idx({0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF}, 100), {"more than the file can hold"});
         refused(idx({1000, 1000}, 10), {"more than the file can hold"});
-        write(folder.path / "labels", idx({2}, 2));
-        write(path, idx({3, 1, 1}, 3));
+        write_file(folder.path / "labels", idx({2}, 2));
+        write_file(path, idx({3, 1, 1}, 3));
         CHECK(throws_naming<FileError>([&] { data::read_idx_pair(path, folder.path / "labels"); },
                                        {"2 labels", "3 images"}));
         CHECK(throws_naming<FileError>([&] { data::read_idx_pair(folder.path / "labels", path); },
@@ -117,13 +113,13 @@ TEST_SUITE("data") {
         write_gz(path, content);
         const Bytes whole = read_bytes(path);
         for (std::size_t size = 0; size < whole.size(); ++size) {
-            write(path, Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
+            write_file(path, Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
             CHECK_THROWS_AS(data::read_idx(path), FileError);
         }
         for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
             Bytes flipped = whole;
             flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
-            write(path, flipped);
+            write_file(path, flipped);
             try {
                 const auto read = data::read_idx(path); // such as a flipped bit of the time stamp
                 CHECK(std::equal(read.values.begin(), read.values.end(), content.begin() + 16));

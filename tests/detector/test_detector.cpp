@@ -1,6 +1,7 @@
 // From a picture or a row of numbers to a verdict, and model files that keep all that this takes.
 #include "edit_file.hpp"
 #include "random_detector.hpp"
+#include "special_values.hpp"
 
 #include <gradcon/io/detector_file.hpp>
 
@@ -17,8 +18,6 @@ using namespace gradcon;
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity(),
-                 not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr std::array terms{Statistic::code_distance, Statistic::cosine};
 
 /// All that training leaves, and what the training samples, which are noise, score.

@@ -14,23 +14,23 @@
 namespace {
 
 using Pixels = std::vector<std::uint8_t>;
-constexpr std::size_t height = 64, width = 80;
+constexpr std::size_t picture_height = 64, picture_width = 80;
 
 /// A surface of stripes and noise; a flaw is a dark square of 10 x 10 pixels.
 Pixels surface(gradcon::Rng& rng, bool flaw = false, std::size_t y0 = 30, std::size_t x0 = 44) {
-    Pixels pixels(height * width);
+    Pixels pixels(picture_height * picture_width);
     const double phase = gradcon::uniform(rng, 0, 6);
-    for (std::size_t y = 0; y < height; ++y)
-        for (std::size_t x = 0; x < width; ++x) {
+    for (std::size_t y = 0; y < picture_height; ++y)
+        for (std::size_t x = 0; x < picture_width; ++x) {
             double v = 128 + 30 * std::sin(phase + 0.7 * double(x)) + 6 * gradcon::standard_normal(rng);
             if (flaw && y >= y0 && y < y0 + 10 && x >= x0 && x < x0 + 10) v = 60;
-            pixels[y * width + x] = static_cast<std::uint8_t>(std::clamp(v, 0.0, 255.0));
+            pixels[y * picture_width + x] = static_cast<std::uint8_t>(std::clamp(v, 0.0, 255.0));
         }
     return pixels;
 }
 
 gradcon::ImageView<std::uint8_t> view(const Pixels& pixels) {
-    return {.data = pixels.data(), .height = height, .width = width};
+    return {.data = pixels.data(), .height = picture_height, .width = picture_width};
 }
 
 std::vector<gradcon::ImageView<std::uint8_t>> views(const std::vector<Pixels>& pictures) {
@@ -78,7 +78,7 @@ TEST_SUITE("inspector") {
             const auto result = inspector.inspect(view(pixels), w);
             alarms += result.anomalous ? 1 : 0;
             with_regions += result.regions.empty() ? 0 : 1;
-            CHECK(result.height == (height - 8) / 4 + 1);
+            CHECK(result.height == (picture_height - 8) / 4 + 1);
             CHECK(result.map.size() == result.height * result.width);
         }
         // each rate is Beta distributed around .1 (12 calibration pictures); .5 lies far beyond
@@ -96,8 +96,8 @@ TEST_SUITE("inspector") {
             CHECK(found.peak_y <= y + 14);
             CHECK(found.peak_x + 4 >= x);
             CHECK(found.peak_x <= x + 14);
-            CHECK(found.box.right <= width);
-            CHECK(found.box.bottom <= height);
+            CHECK(found.box.right <= picture_width);
+            CHECK(found.box.bottom <= picture_height);
             CHECK(found.p_value == doctest::Approx(1.0 / 13));
         }
     }
@@ -137,7 +137,7 @@ TEST_SUITE("inspector") {
         for (const auto& [y, x] : {std::pair<std::size_t, std::size_t>{44, 58}, {12, 14}, {44, 14}}) {
             const Pixels flawed = surface(rng, true, y, x);
             const auto result = inspector.inspect(view(flawed), w);
-            CHECK(result.height == (height - 8) / 4 + 1 - 4);
+            CHECK(result.height == (picture_height - 8) / 4 + 1 - 4);
             REQUIRE(!result.regions.empty());
             const auto& found = *std::ranges::max_element(result.regions, {}, &gradcon::Region::peak);
             // within two strides of the flaw's middle
@@ -236,7 +236,7 @@ TEST_SUITE("inspector") {
         o = options();
         o.map.smoothing = -1;
         CHECK_THROWS_AS(gradcon::learn_local(patches, views(enough), o), gradcon::ValueError);
-        const std::vector<Pixels> black(60, Pixels(height * width));
+        const std::vector<Pixels> black(60, Pixels(picture_height * picture_width));
         CHECK_THROWS_AS(gradcon::learn_local(patches, views(black), options()), gradcon::ValueError);
 
         const Inspector inspector = learned();
@@ -246,9 +246,9 @@ TEST_SUITE("inspector") {
         CHECK_THROWS_AS(Inspector(gradcon::Patches({.size = 4, .scales = {1, 2}, .stride = 4}), inspector.model())
                             .inspect(view(enough[0]), w),
                         gradcon::ShapeError);
-        std::vector<float> bright(height * width, 0.5F);
-        bright[30 * width + 40] = std::numeric_limits<float>::quiet_NaN();
-        const auto result = inspector.inspect(gradcon::ImageView<float>{bright.data(), height, width}, w);
+        std::vector<float> bright(picture_height * picture_width, 0.5F);
+        bright[30 * picture_width + 40] = std::numeric_limits<float>::quiet_NaN();
+        const auto result = inspector.inspect(gradcon::ImageView<float>{bright.data(), picture_height, picture_width}, w);
         CHECK(std::isnan(result.score));
         CHECK(result.anomalous);
         CHECK(!result.regions.empty());

@@ -1,6 +1,7 @@
 // Training that stops, is saved, and goes on: in the same bits, whatever happens in between.
 #include "edit_file.hpp"
 #include "random_tensors.hpp"
+#include "write_file.hpp"
 
 #include <gradcon/io/checkpoint.hpp>
 #include <gradcon/training/callbacks.hpp>
@@ -111,12 +112,6 @@ void check_resume(const Model& model, bool validate) {
         train(model, half, images, 5, validate);
         CHECK(same(half, straight));
     }
-}
-
-void write(const std::filesystem::path& path, std::span<const std::byte> bytes) {
-    std::filesystem::remove(path); // some file systems sync a file that is emptied and written again
-    std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
 } // namespace
@@ -404,7 +399,7 @@ TEST_SUITE("checkpoint") {
             }
         };
         for (std::size_t size = 0; size < whole.size(); size += size < 32 || size + 32 > whole.size() ? 1 : 29) {
-            write(path, std::span(whole).first(size));
+            write_file(path, std::span(whole).first(size));
             load();
         }
         CHECK(accepted == 0);
@@ -413,7 +408,7 @@ TEST_SUITE("checkpoint") {
             auto flipped = whole;
             const std::size_t bit = random_index(rng, whole.size() * 8);
             flipped[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
-            write(path, flipped);
+            write_file(path, flipped);
             load();
         }
         CHECK(accepted < 12);

@@ -14,20 +14,20 @@ using namespace gradcon;
 
 namespace {
 
-using Bytes = std::vector<std::byte>;
+using FileBytes = std::vector<std::byte>;
 
 /// A file with this header and `data` bytes of 1.
-Bytes file_with(const std::string& header, std::size_t data, std::uint64_t length) {
-    Bytes bytes(8 + header.size() + data, std::byte{1});
+FileBytes file_with(const std::string& header, std::size_t data, std::uint64_t length) {
+    FileBytes bytes(8 + header.size() + data, std::byte{1});
     for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<std::byte>(length >> (8 * i) & 0xFF);
     std::memcpy(bytes.data() + 8, header.data(), header.size());
     return bytes;
 }
-Bytes file_with(const std::string& header, std::size_t data = 0) { return file_with(header, data, header.size()); }
+FileBytes file_with(const std::string& header, std::size_t data = 0) { return file_with(header, data, header.size()); }
 
-io::Safetensors parse(const Bytes& bytes) { return io::parse_safetensors(bytes, "some/file"); }
+io::Safetensors parse(const FileBytes& bytes) { return io::parse_safetensors(bytes, "some/file"); }
 
-void refused(const Bytes& bytes, std::initializer_list<std::string_view> parts) {
+void refused(const FileBytes& bytes, std::initializer_list<std::string_view> parts) {
     CHECK(throws_naming<FileError>([&] { parse(bytes); }, {"some/file: "}));
     CHECK(throws_naming<FileError>([&] { parse(bytes); }, parts));
 }
@@ -49,7 +49,7 @@ TEST_SUITE("safetensors") {
         const std::vector<io::TensorToWrite> tensors{tensor("b.weight", {2, 3}, {1, 2, 3, 4, 5, 6}),
                                                      tensor("scalar", {}, {7}), tensor("empty", {0, 5}, {}),
                                                      tensor("a\"\\\n\u00e9", {1}, {-1})};
-        const Bytes bytes = io::serialize_safetensors(tensors, {{"key", "value"}});
+        const FileBytes bytes = io::serialize_safetensors(tensors, {{"key", "value"}});
         const auto file = parse(bytes);
         CHECK(file.entries().size() == 4);
         CHECK(file.metadata().at("key") == "value");
@@ -71,8 +71,8 @@ TEST_SUITE("safetensors") {
     }
 
     TEST_CASE("the header's length") {
-        refused(Bytes{}, {"8 bytes", "has 0"});
-        refused(Bytes(7, std::byte{0}), {"has 7"});
+        refused(FileBytes{}, {"8 bytes", "has 0"});
+        refused(FileBytes(7, std::byte{0}), {"has 7"});
         refused(file_with("", 0, 0), {"must begin with {"});
         refused(file_with("{}", 0, ~std::uint64_t{0}), {"18446744073709551615"});
         refused(file_with("{}", 0, 3), {"3 bytes", "at most 2"});
@@ -159,13 +159,13 @@ TEST_SUITE("safetensors") {
     }
 
     TEST_CASE("truncation at every byte is an error; a flipped bit is an error or a valid file") {
-        const Bytes whole = io::serialize_safetensors(
+        const FileBytes whole = io::serialize_safetensors(
             std::vector{tensor("weight", {2, 2}, {1, 2, 3, 4}), tensor("bias", {2}, {5, 6})}, {{"a", "b"}});
         for (std::size_t size = 0; size < whole.size(); ++size)
-            CHECK_THROWS_AS(parse(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))), FileError);
+            CHECK_THROWS_AS(parse(FileBytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))), FileError);
         std::size_t loads = 0;
         for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
-            Bytes flipped = whole;
+            FileBytes flipped = whole;
             flipped[bit / 8] ^= static_cast<std::byte>(1 << bit % 8);
             try {
                 parse(flipped);
@@ -177,11 +177,11 @@ TEST_SUITE("safetensors") {
     }
 
     TEST_CASE("random bytes and random edits never do worse than an error") {
-        const Bytes whole =
+        const FileBytes whole =
             io::serialize_safetensors(std::vector{tensor("weight", {2, 2}, {1, 2, 3, 4})}, {{"a", "b"}});
         Rng rng(1);
         for (int round = 0; round < 20'000; ++round) {
-            Bytes bytes = whole;
+            FileBytes bytes = whole;
             for (std::size_t edits = 1 + random_index(rng, 4); edits > 0; --edits) {
                 const auto at = bytes.begin() + static_cast<std::ptrdiff_t>(random_index(rng, bytes.size()));
                 const std::size_t kind = random_index(rng, 3);

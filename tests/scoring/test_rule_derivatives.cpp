@@ -12,7 +12,7 @@ using namespace gradcon;
 
 namespace {
 
-constexpr Statistic terms[]{Statistic::reconstruction_error, Statistic::cosine,      Statistic::gradient_norm,
+constexpr Statistic five_terms[]{Statistic::reconstruction_error, Statistic::cosine,      Statistic::gradient_norm,
                             Statistic::mean_cosine,          Statistic::fisher_norm, Statistic::code_distance};
 constexpr Available all_available{.tensors = 2, .profile = true, .codes = true};
 
@@ -50,7 +50,7 @@ TEST_SUITE("rule derivatives") {
              {AnyScoreRule(GradConScore{}), AnyScoreRule(ReconstructionScore{}), AnyScoreRule(GradientScore{}),
               AnyScoreRule(LatentScore{}), AnyScoreRule(CodeDistanceScore{}), AnyScoreRule(FinishedAlignmentScore{}),
               AnyScoreRule(LogNormDensityScore::fit(normal)), AnyScoreRule(recommended_score(normal)),
-              AnyScoreRule(StandardizedSum::fit(terms, normal))})
+              AnyScoreRule(StandardizedSum::fit(five_terms, normal))})
             check_derivative(rule, one);
         check_derivative(StandardizedStatistic(Statistic::fisher_norm, normal), one);
     }
@@ -77,7 +77,7 @@ TEST_SUITE("rule derivatives") {
             d.reset(available);
             return throws_naming<ValueError>([&] { add_derivative(rule, normal[0], d); }, words);
         };
-        CHECK(refused(ConformalSum::fit(terms, normal), all_available, {"step function", "`sum`"}));
+        CHECK(refused(ConformalSum::fit(five_terms, normal), all_available, {"step function", "`sum`"}));
         CHECK(refused(FinishedAlignmentScore{}, {2}, {"mean_cosine", "GradientProfile"}));
         CHECK(refused(CodeDistanceScore{}, {2, true}, {"code_distance", "with codes"}));
         CHECK(refused(LogNormDensityScore{{1, 2, 3}, {1, 2, 3}}, all_available, {"3", "are 2"}));

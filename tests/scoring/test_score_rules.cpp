@@ -25,7 +25,7 @@ double mean_of(const std::vector<double>& values) {
     return sum;
 }
 
-constexpr Statistic terms[]{Statistic::code_distance, Statistic::cosine};
+constexpr Statistic distance_and_cosine[]{Statistic::code_distance, Statistic::cosine};
 
 static_assert(ScoreRule<AnyScoreRule> && ScoreRule<own::WorstTensor>);
 
@@ -72,7 +72,7 @@ TEST_SUITE("score rules") {
         double square = 0;
         for (const double l : logs) square += std::pow(l - mean_of(logs), 2) / 49;
         CHECK(z == doctest::Approx((logs[7] - mean_of(logs)) / std::sqrt(square)).epsilon(1e-12));
-        const auto sum = StandardizedSum::fit(terms, s);
+        const auto sum = StandardizedSum::fit(distance_and_cosine, s);
         CHECK(sum(s[7]) == doctest::Approx(z + StandardizedStatistic(Statistic::cosine, s)(s[7])));
         CHECK(recommended_score(s)(s[7]) == sum(s[7]));
         auto worse = s;
@@ -80,14 +80,14 @@ TEST_SUITE("score rules") {
         CHECK(sum(worse[7]) > sum(s[7]));
         worse[Statistic::code_distance].clear();
         CHECK(is_nan(sum(worse[7])));
-        CHECK(throws_naming<ValueError>([&] { StandardizedSum::fit(terms, worse); }, {"GradientProfile"}));
+        CHECK(throws_naming<ValueError>([&] { StandardizedSum::fit(distance_and_cosine, worse); }, {"GradientProfile"}));
         worse[Statistic::cosine].clear();
         CHECK(throws_naming<ValueError>([&] { StandardizedStatistic(Statistic::cosine, worse); }, {"lack"}));
         CHECK(throws_naming<ValueError>([&] { StandardizedSum::fit({}, s); }, {"one statistic"}));
         CHECK(throws_naming<ValueError>([&] { StandardizedStatistic(Statistic::score, s); }, {"score"}));
         CHECK(throws_naming<ValueError>([&] { StandardizedStatistic(Statistic::score, {1}, {1}, 1); }, {"score"}));
         Rng other(1);
-        CHECK(throws_naming<ValueError>([&] { StandardizedSum::fit(terms, random_scores(1, other)); }, {"2", "1"}));
+        CHECK(throws_naming<ValueError>([&] { StandardizedSum::fit(distance_and_cosine, random_scores(1, other)); }, {"2", "1"}));
     }
 
     TEST_CASE("conformal p-values count normal samples that are as strange, ties included") {
@@ -105,7 +105,7 @@ TEST_SUITE("score rules") {
         CHECK(p(2.5) == doctest::Approx(7.0 / 10));
         CHECK(p(9) == doctest::Approx(1.0 / 10));
         CHECK(p(0.5) == doctest::Approx(1));
-        const auto two = ConformalSum::fit(terms, s);
+        const auto two = ConformalSum::fit(distance_and_cosine, s);
         CHECK(two.normal.size() == 2);
         auto unknown = s;
         unknown[Statistic::code_distance].assign(9, std::numeric_limits<double>::quiet_NaN());
@@ -152,7 +152,7 @@ TEST_SUITE("score rules") {
         check_fits(fitted(Statistic::fisher_norm), {false, true, true, false});
         check_fits(fitted(Statistic::code_distance), {false, false, true, true});
         check_fits(recommended_score(normal), {false, false, true, false});
-        check_fits(ConformalSum::fit(terms, normal), {false, false, true, false});
+        check_fits(ConformalSum::fit(distance_and_cosine, normal), {false, false, true, false});
 
         CHECK(needs(own::WorstTensor{}).profile);
         const auto of_profile = [](const Statistics& s) { return s.fisher_norm()[0]; };

@@ -1,21 +1,20 @@
 #pragma once
 
 // Scores with labels, and what metrics of them are by definition.
+#include "special_values.hpp"
+
 #include <gradcon/core/random.hpp>
 #include <gradcon/evaluation/intervals.hpp>
 
 #include <doctest/doctest.h>
 
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 namespace labelled {
 
 using Values = std::vector<double>;
 using Labels = std::vector<std::uint8_t>;
-inline constexpr double infinity = std::numeric_limits<double>::infinity(),
-                        not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 /// Within tolerance (1 + |value|).
 inline doctest::Approx about(double value, double tolerance = 1e-13) {

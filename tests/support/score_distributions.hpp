@@ -1,6 +1,8 @@
 #pragma once
 
 // Distributions of scores to draw from, and how far frequencies may lie from their probabilities.
+#include "special_values.hpp"
+
 #include <gradcon/core/random.hpp>
 
 #include <cmath>
@@ -13,9 +15,7 @@
 namespace score_distributions {
 
 using Values = std::vector<double>;
-inline constexpr double infinity = std::numeric_limits<double>::infinity(),
-                        not_a_number = std::numeric_limits<double>::quiet_NaN(),
-                        smallest = std::numeric_limits<double>::min();
+inline constexpr double smallest = std::numeric_limits<double>::min();
 
 struct Distribution {
     std::string name;

@@ -96,9 +96,11 @@ void outer_product(const Window& window, std::span<const ImagePair<T>> pairs, Re
     if (thin) scratch.values.resize(pairs.size() * static_cast<std::size_t>(samples * image));
     std::array<const T*, most_products> large{};
     for (std::size_t i = 0; i < pairs.size(); ++i) {
+        large[i] = pairs[i].large.data();
+        if (!thin) continue;
         T* copy = scratch.values.data() + static_cast<Index>(i) * samples * image;
-        if (thin) pad(window, pairs[i].large, pitch, copy);
-        large[i] = thin ? copy : pairs[i].large.data();
+        pad(window, pairs[i].large, pitch, copy);
+        large[i] = copy;
     }
     const Index run = thin ? window.kernel * l.channels : l.channels;
     for (Index ky = 0; ky < window.kernel; ++ky) {

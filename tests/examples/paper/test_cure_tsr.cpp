@@ -1,4 +1,5 @@
 #include "random_tensors.hpp"
+#include "write_file.hpp"
 
 #include "../../../examples/paper/cure_tsr.hpp"
 
@@ -14,13 +15,7 @@ using namespace gradcon;
 
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
 using Images = Tensor<std::uint8_t, 4>;
-
-void write(const std::filesystem::path& path, const Bytes& bytes) {
-    std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-}
 
 void put(Bytes& bytes, std::size_t at, std::uint32_t value, std::size_t size) {
     for (std::size_t i = 0; i < size; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> 8 * i);
@@ -55,10 +50,10 @@ TEST_SUITE("CURE-TSR") {
         const TemporaryFolder folder;
         const auto deep = folder.path / "Real" / "Schnee-\u00e9"; // a name that is not ASCII
         std::filesystem::create_directories(deep);
-        write(deep / "01_14_11_05_0002.bmp", bmp(4, 4));
-        write(folder.path / "Real" / "02_03_00_00_123456.BMP", bmp(5, -7, 32));
-        write(folder.path / "01_04_08_03_0123.bmp", bmp(9, 8));
-        write(folder.path / "readme.txt", {1});
+        write_file(deep / "01_14_11_05_0002.bmp", bmp(4, 4));
+        write_file(folder.path / "Real" / "02_03_00_00_123456.BMP", bmp(5, -7, 32));
+        write_file(folder.path / "01_04_08_03_0123.bmp", bmp(9, 8));
+        write_file(folder.path / "readme.txt", {1});
         const auto set = paper::read_cure_tsr(folder.path, 4, 4);
         REQUIRE(set.images.shape() == std::array<std::size_t, 4>{3, 4, 4, 3});
         const auto about = [&](std::size_t i) {
@@ -72,7 +67,7 @@ TEST_SUITE("CURE-TSR") {
         CHECK(set.images(1, 2, 3, 0) == 23); // 4 x 4 already
         CHECK(set.images(2, 0, 0, 2) == 200);
         CHECK_THROWS_AS(paper::read_cure_tsr(folder.path, 0, 4), ShapeError);
-        write(folder.path / "01_04_08_03_0124.bmp", {'B', 'M'});
+        write_file(folder.path / "01_04_08_03_0124.bmp", {'B', 'M'});
         CHECK(throws_naming<FileError>([&] { paper::read_cure_tsr(folder.path, 4, 4); },
                                        {"01_04_08_03_0124.bmp", "54 bytes"}));
     }
@@ -92,7 +87,7 @@ TEST_SUITE("CURE-TSR") {
         const TemporaryFolder folder;
         CHECK(throws_naming<FileError>([&] { paper::read_cure_tsr(folder.path, 4, 4); }, {"no .bmp file"}));
         CHECK(throws_naming<FileError>([&] { paper::read_cure_tsr(folder.path / "none", 4, 4); }, {"none", "folder"}));
-        write(folder.path / "stop.bmp", bmp(4, 4));
+        write_file(folder.path / "stop.bmp", bmp(4, 4));
         CHECK(throws_naming<FileError>([&] { paper::read_cure_tsr(folder.path, 4, 4); }, {"stop.bmp", "names are"}));
     }
 }

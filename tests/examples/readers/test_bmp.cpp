@@ -1,4 +1,5 @@
 #include "random_tensors.hpp"
+#include "write_file.hpp"
 
 #include "../../../examples/gradcon/readers/bmp.hpp"
 
@@ -15,12 +16,6 @@ using namespace gradcon;
 
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
-
-void write(const std::filesystem::path& path, const Bytes& bytes) {
-    std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-}
 
 void put(Bytes& bytes, std::size_t at, std::uint32_t value, std::size_t size) {
     for (std::size_t i = 0; i < size; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> 8 * i);
@@ -60,7 +55,7 @@ TEST_SUITE("bmp") {
                     for (const std::uint32_t info_size : {40U, 124U}) {
                         Bytes bytes = bmp(width, height, bits, info_size);
                         if (width == 2) bytes.push_back(1); // a byte behind does not matter
-                        write(path, bytes);
+                        write_file(path, bytes);
                         const auto image = readers::read_bmp(path);
                         const auto rows = static_cast<std::size_t>(std::abs(height)),
                                    columns = static_cast<std::size_t>(width);
@@ -82,7 +77,7 @@ TEST_SUITE("bmp") {
                                  std::initializer_list<std::string_view> parts) {
             Bytes bytes = good;
             put(bytes, at, value, size);
-            write(path, bytes);
+            write_file(path, bytes);
             CHECK(throws_naming<FileError>([&] { readers::read_bmp(path); }, parts));
         };
         constexpr std::uint32_t most = std::numeric_limits<std::int32_t>::max();
@@ -107,16 +102,16 @@ TEST_SUITE("bmp") {
         put(huge, 18, most, 4);
         put(huge, 22, 0x80000000, 4);
         put(huge, 28, 32, 2);
-        write(path, huge);
+        write_file(path, huge);
         CHECK(throws_naming<FileError>([&] { readers::read_bmp(path); }, {"24 are there"}));
         for (std::size_t size = 0; size < good.size(); ++size) {
-            write(path, Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size)));
+            write_file(path, Bytes(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size)));
             CHECK_THROWS_AS(readers::read_bmp(path), FileError);
         }
         for (std::size_t bit = 0; bit < 54 * 8; ++bit) {
             Bytes flipped = good;
             flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
-            write(path, flipped);
+            write_file(path, flipped);
             try {
                 const auto image = readers::read_bmp(path); // such as a flipped bit of the resolution
                 CHECK(image.size() <= 18);

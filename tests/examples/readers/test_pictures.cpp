@@ -1,6 +1,7 @@
 // Readers of PNG, JPEG, PGM and PPM; the writer of PNG; which files of a folder are pictures.
 #include "encoded_pictures.hpp"
 #include "random_tensors.hpp"
+#include "write_file.hpp"
 
 #include "../../../examples/gradcon/readers/jpeg.hpp"
 #include "../../../examples/gradcon/readers/picture_file.hpp"
@@ -31,12 +32,6 @@ namespace {
 namespace fs = std::filesystem;
 using Image = Tensor<std::uint8_t, 3>;
 using Extents = std::array<std::size_t, 3>;
-
-void write(const fs::path& path, const Bytes& bytes) {
-    fs::remove(path); // some file systems wait for the disk when a file is cut to nothing and filled again
-    std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-}
 
 /// What `action` writes to the standard error stream.
 std::string printed(const std::function<void()>& action) {
@@ -79,7 +74,7 @@ class Reader {
         : read_(std::move(read)), path_(folder_.path / name) {}
 
     Image operator()(const Bytes& bytes) const {
-        write(path_, bytes);
+        write_file(path_, bytes);
         return read_(path_);
     }
     /// The bytes are refused by a message with the file's name and these parts.
@@ -282,7 +277,7 @@ TEST_SUITE("pictures") {
         CHECK(throws_naming<FileError>([&] { readers::write_png(folder.path / "folder.png", image); },
                                        {"folder.png", "cannot be replaced"}));
         CHECK(files() == 2);
-        write(folder.path / "b.png.new0", {1}); // another's
+        write_file(folder.path / "b.png.new0", {1}); // another's
         readers::write_png(folder.path / "b.png", image);
         CHECK(fs::file_size(folder.path / "b.png.new0") == 1);
         CHECK(files() == 4);
@@ -591,7 +586,7 @@ TEST_SUITE("pictures") {
         const TemporaryFolder folder;
         const auto path = folder.path / "\u00fcber.txt"; // whatever the name
         const auto read = [&](const Bytes& bytes, std::size_t most = readers::default_most_pixels) {
-            write(path, bytes);
+            write_file(path, bytes);
             const Image image = readers::read_picture(path, most);
             return Extents{image.shape()[0], image.shape()[1], image.shape()[2]};
         };
@@ -632,9 +627,9 @@ TEST_SUITE("pictures") {
         fs::create_directories(root / "folder.png");
         const std::vector<fs::path> there{"a.JPG", "a.PNG", "b/0.bmp", "b/z.Pgm", "b/\u6df1\u3044/\u00e9.jpeg",
                                           "b.ppm", "c.pnm"};
-        for (const auto& path : there) write(root / path, {1});
+        for (const auto& path : there) write_file(root / path, {1});
         for (const char* path : {"a.txt", "png", ".png", ".x.png", ".hidden/a.png", "a.png.bak", "a.tiff"})
-            write(root / path, {1});
+            write_file(root / path, {1});
         fs::create_directory_symlink(root, root / "b" / "loop");
         fs::create_symlink(root / "self.png", root / "self.png");
         fs::create_symlink(root / "nowhere", root / "dangling.png");

@@ -1,5 +1,6 @@
 // Readers of tables: CSV and NPY; the writer of NPY.
 #include "random_tensors.hpp"
+#include "write_file.hpp"
 
 #include "../../../examples/gradcon/readers/csv.hpp"
 #include "../../../examples/gradcon/readers/npy.hpp"
@@ -20,16 +21,9 @@ using namespace gradcon;
 namespace {
 
 namespace fs = std::filesystem;
-using Bytes = std::vector<std::uint8_t>;
 using Names = std::vector<std::string>;
 using Values = std::vector<double>;
 using Sizes = std::vector<std::size_t>;
-
-void write(const fs::path& path, const Bytes& bytes) {
-    fs::remove(path); // some file systems wait for the disk when a file is cut to nothing and filled again
-    std::ofstream(path, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-}
 
 Bytes read_all(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
@@ -179,7 +173,7 @@ TEST_SUITE("tables") {
         const auto path = folder.path / "Me\u00dfwerte.csv";
         CHECK(throws_naming<FileError>([&] { readers::read_csv(path); }, {"werte.csv", "no such file"}));
         CHECK(throws_naming<FileError>([&] { readers::read_csv(folder.path); }, {"not a regular file"}));
-        write(path, {});
+        write_file(path, Bytes{});
         CHECK(throws_naming<FileError>([&] { readers::read_csv(path); }, {"werte.csv: the table is empty"}));
         std::string text = "\"first\",kind,third\r\n";
         Values expected;
@@ -194,14 +188,14 @@ TEST_SUITE("tables") {
             line << '"' << value << "\",\"a \"\"quoted\"\", label " << i % 13 << "\"," << -i / 1024.0 << "\r\n";
             text += line.str();
         }
-        write(path, {text.begin(), text.end()});
+        write_file(path, {text.begin(), text.end()});
         const auto table = readers::read_csv(path, {.label = "kind"});
         CHECK(table.columns == Names{"first", "third"});
         CHECK(table.rows == 20000);
         CHECK(table.values == expected);
         CHECK(table.labels == labels);
         text += "1,a\r\n";
-        write(path, {text.begin(), text.end()});
+        write_file(path, {text.begin(), text.end()});
         CHECK(throws_naming<FileError>([&] { readers::read_csv(path, {.label = "kind"}); },
                                        {"werte.csv: line 20002: a row of 2 cells"}));
     }
@@ -228,7 +222,7 @@ TEST_SUITE("tables") {
         const TemporaryFolder folder;
         const auto path = folder.path / "a.npy";
         const auto read = [&](std::string_view type, const Bytes& values, std::string_view shape) {
-            write(path, npy(header(type, shape), values));
+            write_file(path, npy(header(type, shape), values));
             return readers::read_npy(path).values;
         };
         constexpr double inf = std::numeric_limits<double>::infinity();
@@ -247,7 +241,7 @@ TEST_SUITE("tables") {
         CHECK(is_nan(read("<f8", bytes_of<double>({std::numeric_limits<double>::quiet_NaN()}), "()")[0]));
         for (const char* type : {">f8", "=f8", "f8", "<f2", "<c8", "|f8", "|i2", ">u1", "|O", "<U3", "|S4", "<M8[ns]",
                                  "", "<", "|V8", "<f88"}) {
-            write(path, npy(header(type, "(1,)"), Bytes(8)));
+            write_file(path, npy(header(type, "(1,)"), Bytes(8)));
             CHECK(throws_naming<FileError>([&] { readers::read_npy(path); },
                                            {"a.npy", "<f4 <f8", message("found ", type)}));
         }
@@ -257,7 +251,7 @@ TEST_SUITE("tables") {
         const TemporaryFolder folder;
         const auto path = folder.path / "\u00e9.npy";
         const auto read = [&](const Bytes& bytes) {
-            write(path, bytes);
+            write_file(path, bytes);
             return readers::read_npy(path);
         };
         CHECK(read(npy(header("|u1", "()"), {7})).shape.empty());
@@ -299,7 +293,7 @@ TEST_SUITE("tables") {
         const TemporaryFolder folder;
         const auto path = folder.path / "a.npy";
         const auto refused = [&](const Bytes& bytes, std::initializer_list<std::string_view> parts) {
-            write(path, bytes);
+            write_file(path, bytes);
             CHECK(throws_naming<FileError>([&] { readers::read_npy(path); }, parts));
         };
         CHECK(throws_naming<FileError>([&] { readers::read_npy(path); }, {"a.npy", "no such file"}));
@@ -340,13 +334,13 @@ TEST_SUITE("tables") {
         refused(npy("", Bytes(8)), {"here: {"});
         for (const auto& bytes : {good, npy(header("|u1", "(2, 3)", true), Bytes(6, 1), 2)}) {
             for (std::size_t size = 0; size < bytes.size(); ++size) {
-                write(path, Bytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)));
+                write_file(path, Bytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)));
                 CHECK_THROWS_AS(readers::read_npy(path), FileError);
             }
             for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
                 Bytes flipped = bytes;
                 flipped[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
-                write(path, flipped);
+                write_file(path, flipped);
                 std::size_t values = 0;
                 try {
                     values = readers::read_npy(path).values.size();
