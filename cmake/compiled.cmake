@@ -5,7 +5,7 @@
 # compiled for another instruction set instantiate their own templates.
 function(gradcon_add_compiled target)
   cmake_parse_arguments(arg "" "" "FLAGS" ${ARGN})
-  set(sources kernels training scoring)
+  set(sources kernels training scoring detector)
   set(libraries gradcon::gradcon)
   if(TARGET gradcon::io)
     list(APPEND sources files)

@@ -78,7 +78,7 @@ void schedules(const Views& normal) {
     gradcon::Learning resumed(pictures.split(options.seed), options);
     gradcon::io::load_checkpoint("training", resumed.model(), resumed.training());
     if (!resumed.belongs()) throw gradcon::ValueError("the checkpoint is of other pictures");
-    resumed.fit([](gradcon::Epoch&) {});
+    resumed.fit();
     const auto detector = resumed.finish();
     // end of snippet
     std::printf("resumed: threshold %.3f\n", detector.calibration().threshold());

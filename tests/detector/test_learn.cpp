@@ -172,13 +172,13 @@ TEST_SUITE("learn") {
         };
         Learning whole(set(3), small());
         CHECK(whole.belongs());
-        whole.fit([](Epoch&) {});
+        whole.fit();
         Learning first(set(3), small());
         first.fit([](Epoch& epoch) { epoch.stop = epoch.number == 2; });
         Learning second(set(3), small());
         second.training() = first.training();
         CHECK(second.belongs());
-        second.fit([](Epoch&) {});
+        second.fit();
         CHECK(second.finish().calibration().normal_scores() == whole.finish().calibration().normal_scores());
         Learning other(set(4), small());
         other.training() = first.training();

@@ -3,7 +3,6 @@
 #include <string_view>
 
 const char* sse2_unit(bool&);
-const char* other_sse2_unit(bool&);
 const char* avx2_unit(bool&);
 
 int main() {
@@ -15,7 +14,6 @@ int main() {
         failures += !passed || name != expected;
     };
     check(sse2_unit, "sse2");
-    check(other_sse2_unit, "sse2");
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) check(avx2_unit, "avx2");
     return failures;
 }

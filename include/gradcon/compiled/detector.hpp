@@ -2,13 +2,21 @@
 
 #include "gradcon/compiled/method.hpp"
 #include "gradcon/detector/detector.hpp"
+#include "gradcon/detector/explainer.hpp"
+#include "gradcon/detector/learn.hpp"
 #include "gradcon/io/detector_file.hpp"
 
 #include <filesystem>
 
-// What gradcon::compiled holds of the product: detectors and their files. One list for the library, which defines
+// What gradcon::compiled holds of the product: detectors, their learning, and their files. One list for the library, which defines
 // these templates, and for the files that use it.
 // NOLINTBEGIN(cppcoreguidelines-macro-usage)
+
+#define GRADCON_COMPILED_DETECTOR(INSTANTIATE, T)                                                                      \
+    INSTANTIATE class Detector<T>;                                                                                     \
+    INSTANTIATE class Attribution<compiled::Model, T>;                                                                 \
+    INSTANTIATE class Learning<T>;                                                                                     \
+    INSTANTIATE Detector<T> learn<T>(TrainingSet<T>, const LearnOptions&, const OnEpoch&);
 
 #define GRADCON_COMPILED_FILES(INSTANTIATE, T)                                                                         \
     INSTANTIATE void io::save<T>(const TrainedModel<T>&, const std::filesystem::path&);                                \
@@ -22,6 +30,7 @@ namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
 #ifdef GRADCON_COMPILED
+GRADCON_COMPILED_DETECTOR(extern template, float)
 GRADCON_COMPILED_FILES(extern template, float)
 #endif
 
@@ -29,5 +38,6 @@ GRADCON_COMPILED_FILES(extern template, float)
 } // namespace gradcon
 
 #ifndef GRADCON_COMPILED_LISTS // which the library's own files define
+#undef GRADCON_COMPILED_DETECTOR
 #undef GRADCON_COMPILED_FILES
 #endif

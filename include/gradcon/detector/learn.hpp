@@ -92,6 +92,9 @@ inline AnyScoreRule recommended_rule_for(const Input& input, const Scores& norma
     return StandardizedSum::fit(statistics, normal);
 }
 
+/// What a training calls after each epoch: one of training/callbacks.hpp, several by `all`, or a function of your own.
+using OnEpoch = std::function<void(Epoch&)>;
+
 /// `learn` in steps, for programs that save checkpoints or take a training up again:
 ///
 ///     gradcon::Learning learning(std::move(set), options);
@@ -129,8 +132,7 @@ class Learning {
     }
 
     /// Trains until options.epochs epochs are done. @param on_epoch as fit calls it  @throws as fit does
-    template <class OnEpoch>
-    void fit(OnEpoch&& on_epoch) {
+    void fit(const OnEpoch& on_epoch = [](Epoch&) {}) {
         gradcon::fit(model_, training_, set_.training,
                      {.epochs = options_.epochs, .validation = set_.validation, .executor = &executor()}, on_epoch);
     }
@@ -200,8 +202,8 @@ class Learning {
 };
 
 /// Learns a detector from samples that are split already.
-template <class T, class OnEpoch>
-Detector<T> learn(TrainingSet<T> set, const LearnOptions& options, OnEpoch&& on_epoch) {
+template <class T>
+Detector<T> learn(TrainingSet<T> set, const LearnOptions& options = {}, const OnEpoch& on_epoch = [](Epoch&) {}) {
     Learning<T> learning(std::move(set), options);
     learning.fit(on_epoch);
     return learning.finish();
@@ -213,8 +215,9 @@ Detector<T> learn(TrainingSet<T> set, const LearnOptions& options, OnEpoch&& on_
 /// @param on_epoch called as on_epoch(Epoch&) after each epoch; it may print, or stop the training
 /// @throws ValueError for too few pictures and for options out of their range, ShapeError for a picture without pixels,
 /// DivergenceError when training fails
-template <std::ranges::input_range Pictures, class OnEpoch>
-Detector<float> learn(const Pictures& pictures, const LearnOptions& options, OnEpoch&& on_epoch) {
+template <std::ranges::input_range Pictures>
+Detector<float> learn(const Pictures& pictures, const LearnOptions& options = {},
+                      const OnEpoch& on_epoch = [](Epoch&) {}) {
     std::optional<PictureCollection<float>> collection;
     for (const auto& picture : pictures) {
         if (!collection) {
@@ -236,15 +239,9 @@ Detector<float> learn(const Pictures& pictures, const LearnOptions& options, OnE
 
 /// The same for rows of a table, or windows of a time series.
 /// @throws ValueError also for values that are not finite
-template <class OnEpoch>
-Detector<float> learn(const Table& table, const LearnOptions& options, OnEpoch&& on_epoch) {
+inline Detector<float> learn(const Table& table, const LearnOptions& options = {},
+                             const OnEpoch& on_epoch = [](Epoch&) {}) {
     return learn(split_table<float>(table, options.seed), options, on_epoch);
-}
-
-/// `learn` without a callback.
-template <class Samples>
-Detector<float> learn(Samples&& samples, const LearnOptions& options = {}) {
-    return learn(std::forward<Samples>(samples), options, [](Epoch&) {});
 }
 
 } // namespace GRADCON_INSTRUCTION_SET
