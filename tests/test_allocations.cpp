@@ -1,6 +1,7 @@
 // No allocation in scoring once warm; and every allocation failing, one after the other.
 #include "count_allocations.hpp"
 #include "random_detector.hpp"
+#include "surfaces.hpp"
 
 #include <gradcon/detector/explainer.hpp>
 #include <gradcon/io/checkpoint.hpp>
@@ -347,5 +348,37 @@ TEST_SUITE("allocations") {
                       explain_both();
                   },
                   [&] { CHECK(explain_both() == expected); }) > 30); // with what the failure left
+    }
+
+    TEST_CASE("inspection allocates nothing once a workspace is warm, whatever the score rule looks at") {
+        using namespace made_surfaces;
+        LocalModel model = learned().model();
+        const auto pictures = surfaces(3, 5);
+        for (const bool all : {false, true}) {
+            if (all) model.trained.score_rule = GradConScore{}; // of the gradients too
+            const gradcon::Inspector inspector(patches, model);
+            auto w = inspector.workspace();
+            for (const Pixels& pixels : pictures) inspector.inspect(view(pixels), w);
+            const std::size_t before = allocations;
+            double sum = 0;
+            for (int round = 0; round < 3; ++round)
+                for (const Pixels& pixels : pictures) sum += inspector.inspect(view(pixels), w).score;
+            CHECK(allocations == before);
+            CHECK(is_finite(sum));
+        }
+    }
+
+    TEST_CASE("when memory ends while inspecting, the next inspection is right") {
+        using namespace made_surfaces;
+        const auto inspector = learned();
+        const auto picture = surfaces(1, 5)[0];
+        auto w = inspector.workspace();
+        const double expected = inspector.inspect(view(picture), w).score;
+        CHECK(fail_each_allocation(
+                  [&] {
+                      w = inspector.workspace();
+                      inspector.inspect(view(picture), w);
+                  },
+                  [&] { CHECK(inspector.inspect(view(picture), w).score == expected); }) > 10);
     }
 }

@@ -12,7 +12,6 @@ using namespace gradcon;
 
 namespace {
 
-
 /// Records with these labels; byte i of record r is 7 r + 3 i.
 Bytes cifar(const Bytes& labels) {
     Bytes bytes;

@@ -14,7 +14,6 @@ using namespace gradcon;
 
 namespace {
 
-
 Bytes idx(std::initializer_list<std::uint32_t> shape, std::size_t values, std::uint8_t type = 8) {
     Bytes bytes{0, 0, type, static_cast<std::uint8_t>(shape.size())};
     for (const std::uint32_t extent : shape)

@@ -1,6 +1,4 @@
-#include "count_allocations.hpp"
-
-#include <gradcon/inspection.hpp>
+#include "surfaces.hpp"
 
 #include <doctest/doctest.h>
 
@@ -11,62 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace {
-
-using Pixels = std::vector<std::uint8_t>;
-constexpr std::size_t picture_height = 64, picture_width = 80;
-
-/// A surface of stripes and noise; a flaw is a dark square of 10 x 10 pixels.
-Pixels surface(gradcon::Rng& rng, bool flaw = false, std::size_t y0 = 30, std::size_t x0 = 44) {
-    Pixels pixels(picture_height * picture_width);
-    const double phase = gradcon::uniform(rng, 0, 6);
-    for (std::size_t y = 0; y < picture_height; ++y)
-        for (std::size_t x = 0; x < picture_width; ++x) {
-            double v = 128 + 30 * std::sin(phase + 0.7 * double(x)) + 6 * gradcon::standard_normal(rng);
-            if (flaw && y >= y0 && y < y0 + 10 && x >= x0 && x < x0 + 10) v = 60;
-            pixels[y * picture_width + x] = static_cast<std::uint8_t>(std::clamp(v, 0.0, 255.0));
-        }
-    return pixels;
-}
-
-gradcon::ImageView<std::uint8_t> view(const Pixels& pixels) {
-    return {.data = pixels.data(), .height = picture_height, .width = picture_width};
-}
-
-std::vector<gradcon::ImageView<std::uint8_t>> views(const std::vector<Pixels>& pictures) {
-    std::vector<gradcon::ImageView<std::uint8_t>> all;
-    for (const Pixels& pixels : pictures) all.push_back(view(pixels));
-    return all;
-}
-
-using Inspector = gradcon::Inspector<gradcon::Patches>;
-
-const gradcon::Patches patches({.size = 4, .scales = {2}, .stride = 4});
-
-gradcon::LearnLocalOptions options() {
-    gradcon::LearnLocalOptions o;
-    o.widths = {16, 5};
-    o.epochs = 6;
-    o.locations = 3000;
-    o.false_alarm_rate = 0.1;
-    return o;
-}
-
-std::vector<Pixels> surfaces(std::size_t count, std::uint64_t seed) {
-    gradcon::Rng rng(seed);
-    std::vector<Pixels> all;
-    for (std::size_t i = 0; i < count; ++i) all.push_back(surface(rng));
-    return all;
-}
-
-Inspector learned(gradcon::Executor* executor = nullptr) {
-    const auto normal = surfaces(80, 1);
-    auto o = options();
-    o.executor = executor;
-    return gradcon::learn_local(patches, views(normal), o);
-}
-
-} // namespace
+using namespace made_surfaces;
 
 TEST_SUITE("inspector") {
     TEST_CASE("a flaw is found at its place, and normal pictures raise few alarms") {
@@ -176,44 +119,6 @@ TEST_SUITE("inspector") {
         }
     }
 
-    TEST_CASE("nothing is allocated once a workspace is warm, whatever the score rule looks at") {
-        gradcon::LocalModel model = learned().model();
-        const auto pictures = surfaces(3, 5);
-        for (const bool all : {false, true}) {
-            if (all) model.trained.score_rule = gradcon::GradConScore{}; // of the gradients too
-            const Inspector inspector(patches, model);
-            auto w = inspector.workspace();
-            for (const Pixels& pixels : pictures) inspector.inspect(view(pixels), w);
-            const std::size_t before = allocations;
-            double sum = 0;
-            for (int round = 0; round < 3; ++round)
-                for (const Pixels& pixels : pictures) sum += inspector.inspect(view(pixels), w).score;
-            CHECK(allocations == before);
-            CHECK(std::isfinite(sum));
-        }
-    }
-
-    TEST_CASE("memory that ends at any allocation leaves an inspector and its workspace usable") {
-        const Inspector inspector = learned();
-        const auto pictures = surfaces(1, 5);
-        auto w = inspector.workspace();
-        const double expected = inspector.inspect(view(pictures[0]), w).score;
-        std::size_t failures = 0;
-        for (std::size_t n = 1;; ++n) {
-            auto fresh = inspector.workspace();
-            bool failed = false;
-            failing_allocation = n;
-            try {
-                inspector.inspect(view(pictures[0]), fresh);
-            } catch (const std::bad_alloc&) { failed = true; }
-            failing_allocation = 0;
-            CHECK(inspector.inspect(view(pictures[0]), fresh).score == expected);
-            if (!failed) break;
-            ++failures;
-        }
-        CHECK(failures > 10);
-    }
-
     TEST_CASE("what cannot be learned or inspected is refused by name") {
         const auto few = surfaces(12, 1), enough = surfaces(60, 1);
         CHECK_THROWS_WITH_AS(gradcon::learn_local(patches, views(few), options()),
@@ -248,7 +153,8 @@ TEST_SUITE("inspector") {
                         gradcon::ShapeError);
         std::vector<float> bright(picture_height * picture_width, 0.5F);
         bright[30 * picture_width + 40] = std::numeric_limits<float>::quiet_NaN();
-        const auto result = inspector.inspect(gradcon::ImageView<float>{bright.data(), picture_height, picture_width}, w);
+        const auto result =
+            inspector.inspect(gradcon::ImageView<float>{bright.data(), picture_height, picture_width}, w);
         CHECK(std::isnan(result.score));
         CHECK(result.anomalous);
         CHECK(!result.regions.empty());

@@ -162,7 +162,8 @@ TEST_SUITE("safetensors") {
         const FileBytes whole = io::serialize_safetensors(
             std::vector{tensor("weight", {2, 2}, {1, 2, 3, 4}), tensor("bias", {2}, {5, 6})}, {{"a", "b"}});
         for (std::size_t size = 0; size < whole.size(); ++size)
-            CHECK_THROWS_AS(parse(FileBytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))), FileError);
+            CHECK_THROWS_AS(parse(FileBytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))),
+                            FileError);
         std::size_t loads = 0;
         for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
             FileBytes flipped = whole;

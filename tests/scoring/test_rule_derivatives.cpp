@@ -13,7 +13,7 @@ using namespace gradcon;
 namespace {
 
 constexpr Statistic five_terms[]{Statistic::reconstruction_error, Statistic::cosine,      Statistic::gradient_norm,
-                            Statistic::mean_cosine,          Statistic::fisher_norm, Statistic::code_distance};
+                                 Statistic::mean_cosine,          Statistic::fisher_norm, Statistic::code_distance};
 constexpr Available all_available{.tensors = 2, .profile = true, .codes = true};
 
 template <class Rule>

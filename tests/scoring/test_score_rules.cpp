@@ -80,14 +80,16 @@ TEST_SUITE("score rules") {
         CHECK(sum(worse[7]) > sum(s[7]));
         worse[Statistic::code_distance].clear();
         CHECK(is_nan(sum(worse[7])));
-        CHECK(throws_naming<ValueError>([&] { StandardizedSum::fit(distance_and_cosine, worse); }, {"GradientProfile"}));
+        CHECK(
+            throws_naming<ValueError>([&] { StandardizedSum::fit(distance_and_cosine, worse); }, {"GradientProfile"}));
         worse[Statistic::cosine].clear();
         CHECK(throws_naming<ValueError>([&] { StandardizedStatistic(Statistic::cosine, worse); }, {"lack"}));
         CHECK(throws_naming<ValueError>([&] { StandardizedSum::fit({}, s); }, {"one statistic"}));
         CHECK(throws_naming<ValueError>([&] { StandardizedStatistic(Statistic::score, s); }, {"score"}));
         CHECK(throws_naming<ValueError>([&] { StandardizedStatistic(Statistic::score, {1}, {1}, 1); }, {"score"}));
         Rng other(1);
-        CHECK(throws_naming<ValueError>([&] { StandardizedSum::fit(distance_and_cosine, random_scores(1, other)); }, {"2", "1"}));
+        CHECK(throws_naming<ValueError>([&] { StandardizedSum::fit(distance_and_cosine, random_scores(1, other)); },
+                                        {"2", "1"}));
     }
 
     TEST_CASE("conformal p-values count normal samples that are as strange, ties included") {

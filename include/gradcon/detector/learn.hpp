@@ -203,7 +203,8 @@ class Learning {
 
 /// Learns a detector from samples that are split already.
 template <class T>
-Detector<T> learn(TrainingSet<T> set, const LearnOptions& options = {}, const OnEpoch& on_epoch = [](Epoch&) {}) {
+Detector<T> learn(
+    TrainingSet<T> set, const LearnOptions& options = {}, const OnEpoch& on_epoch = [](Epoch&) {}) {
     Learning<T> learning(std::move(set), options);
     learning.fit(on_epoch);
     return learning.finish();
@@ -216,8 +217,8 @@ Detector<T> learn(TrainingSet<T> set, const LearnOptions& options = {}, const On
 /// @throws ValueError for too few pictures and for options out of their range, ShapeError for a picture without pixels,
 /// DivergenceError when training fails
 template <std::ranges::input_range Pictures>
-Detector<float> learn(const Pictures& pictures, const LearnOptions& options = {},
-                      const OnEpoch& on_epoch = [](Epoch&) {}) {
+Detector<float> learn(
+    const Pictures& pictures, const LearnOptions& options = {}, const OnEpoch& on_epoch = [](Epoch&) {}) {
     std::optional<PictureCollection<float>> collection;
     for (const auto& picture : pictures) {
         if (!collection) {
@@ -239,8 +240,8 @@ Detector<float> learn(const Pictures& pictures, const LearnOptions& options = {}
 
 /// The same for rows of a table, or windows of a time series.
 /// @throws ValueError also for values that are not finite
-inline Detector<float> learn(const Table& table, const LearnOptions& options = {},
-                             const OnEpoch& on_epoch = [](Epoch&) {}) {
+inline Detector<float> learn(
+    const Table& table, const LearnOptions& options = {}, const OnEpoch& on_epoch = [](Epoch&) {}) {
     return learn(split_table<float>(table, options.seed), options, on_epoch);
 }
 

@@ -16,7 +16,6 @@ using namespace gradcon;
 
 namespace {
 
-
 void put(Bytes& bytes, std::size_t at, std::uint32_t value, std::size_t size) {
     for (std::size_t i = 0; i < size; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> 8 * i);
 }
