@@ -144,6 +144,19 @@ TEST_SUITE("learn") {
               ImageInput{.height = 8, .width = 9});
     }
 
+    TEST_CASE("the widths of a network that nobody gave others") {
+        using Widths = std::vector<std::size_t>;
+        CHECK(default_widths({1, 28, 28, 1}) == Widths{32, 32, 64, 64}); // the paper's
+        CHECK(default_widths({1, 400, 300, 3}) == Widths{32, 32, 64, 64});
+        CHECK(default_widths({1, 9, 40, 3}) == Widths{32, 64});
+        CHECK(default_widths({1, 5, 5, 1}) == Widths{32});
+        CHECK(default_widths({1, 9, 9, 1}, 8, 3) == Widths{8, 8, 16});
+        CHECK(default_widths({1, 1, 1, 6}) == Widths{16, 3});
+        CHECK(default_widths({1, 1, 1, 500}) == Widths{256, 128});
+        CHECK(default_widths({1, 1, 1, 1}) == Widths{16, 2});
+        CHECK(default_widths({1, 1, 1, 6}, 4, 3) == Widths{4, 2, 1});
+    }
+
     TEST_CASE("tables: standardised by the training part; windows stay in order") {
         Rng rng(5);
         std::vector<double> values(3 * 200);
