@@ -5,6 +5,7 @@
 #include "gradcon/nn/chain.hpp"
 #include "gradcon/nn/sequential.hpp"
 
+#include <concepts>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -23,8 +24,10 @@ inline ConvTranspose2d conv_transpose(std::size_t in, std::size_t out, std::size
 /// The paper's convolutional autoencoder: four Conv2d and four ConvTranspose2d, kernel 4, stride 2, ReLU between them
 /// and a Sigmoid at the end; 230,721 parameters for one channel, 232,771 for three. It reconstructs
 /// images whose height and width are 12 modulo 16 (28, 44, 60, ...); for other sizes see cae.
-inline auto paper_cae(std::size_t channels) {
+/// @param image_channels 1 or more. Of any integer type: a template is compiled only where it is called.
+auto paper_cae(std::integral auto image_channels) {
     using detail::conv, detail::conv_transpose;
+    const auto channels = static_cast<std::size_t>(image_channels);
     return Autoencoder{
         Sequential{conv(channels, 32), ReLU{}, conv(32, 32), ReLU{}, conv(32, 64), ReLU{}, conv(64, 64), ReLU{}},
         Sequential{conv_transpose(64, 64, 2), ReLU{}, conv_transpose(64, 32, 1), ReLU{}, conv_transpose(32, 32, 2),
@@ -34,8 +37,10 @@ inline auto paper_cae(std::size_t channels) {
 /// The paper's variational autoencoder, for 28 x 28 images: the same convolutions around a Gaussian latent of 576
 /// values. The encoder's last layer is both heads of the authors' network (fc11 gives the means, fc12 the log
 /// variances, stacked in this order), the decoder's first is their fc2.
-inline auto paper_vae(std::size_t channels) {
+/// @param image_channels as for paper_cae
+auto paper_vae(std::integral auto image_channels) {
     using detail::conv, detail::conv_transpose;
+    const auto channels = static_cast<std::size_t>(image_channels);
     return Autoencoder{Sequential{conv(channels, 32), ReLU{}, conv(32, 32), ReLU{}, conv(32, 64), ReLU{}, conv(64, 64),
                                   ReLU{}, Flatten{}, Linear{576, 2 * 576}},
                        Sequential{Linear{576, 576}, Unflatten{3, 3, 64}, conv_transpose(64, 64, 2), ReLU{},
