@@ -194,8 +194,8 @@ TEST_SUITE("kernels") {
                 for (const bool biased : {false, true})
                     for (const auto& [slope, by_image] :
                          {std::pair{T{1}, false}, {T{0}, true}, {T{0}, false}, {T(0.25), true}, {T(0.25), false}}) {
-                        const auto finished = [slope = slope, by_image = by_image](double sum, T gate) {
-                            return (by_image ? gate : sum) > 0 ? sum : slope * sum;
+                        const auto finished = [factor = slope, own_gate = by_image](double sum, T gate) {
+                            return (own_gate ? gate : sum) > 0 ? sum : factor * sum;
                         };
                         Guarded<T> y(c.small.size()), x(c.large.size());
                         std::vector<double> expected_y(c.small.size()), expected_x(c.large.size());
