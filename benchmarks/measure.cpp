@@ -170,7 +170,7 @@ void layers() {
     const auto image = gradcon::Batch<float>(net.images).slice(0, 1);
     gradcon::Tensor<float, 4> y = net.images;
     gradcon::Tensor<float, 4> dy;
-    volatile double sink = 0;
+    [[maybe_unused]] volatile double sink = 0;
     report("sigmoid", [&] { sigmoid(image.data(), y.data(), image.size()); });
     report("loss", [&] { sink = gradcon::MeanSquaredError::sum<float>(gradcon::Batch<float>(y).slice(0, 1), image); });
     report("loss gradient", [&] {
@@ -190,7 +190,7 @@ double bandwidth(std::size_t n, Kernel&& kernel) {
     gradcon::Rng rng(2);
     for (float& value : a) value = static_cast<float>(gradcon::uniform(rng, -1, 1));
     for (float& value : b) value = static_cast<float>(gradcon::uniform(rng, -1, 1));
-    volatile double sink = 0;
+    [[maybe_unused]] volatile double sink = 0;
     return 8e-9 * static_cast<double>(n) *
            rate([&] { sink = kernel(std::span<const float>(a), std::span<const float>(b)); });
 }
