@@ -5,10 +5,10 @@
 # compiled for another instruction set instantiate their own templates.
 function(gradcon_add_compiled target)
   cmake_parse_arguments(arg "" "" "FLAGS" ${ARGN})
-  set(sources kernels training scoring detector)
+  set(sources kernels training scoring)
   set(libraries gradcon::gradcon)
   if(TARGET gradcon::io)
-    list(APPEND sources files)
+    list(APPEND sources detector files)
     list(APPEND libraries gradcon::io)
   endif()
   get_target_property(include gradcon::gradcon INTERFACE_INCLUDE_DIRECTORIES)

@@ -9,7 +9,9 @@
 #include <filesystem>
 
 // What gradcon::compiled holds of the product: detectors, their learning, and their files. One list for the library,
-// which defines these templates, and for the files that use it. NOLINTBEGIN(cppcoreguidelines-macro-usage)
+// which defines these templates, and for the files that use it.
+
+// NOLINTBEGIN(cppcoreguidelines-macro-usage)
 
 #define GRADCON_COMPILED_DETECTOR(INSTANTIATE, T)                                                                      \
     INSTANTIATE class Detector<T>;                                                                                     \

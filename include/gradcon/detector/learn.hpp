@@ -93,6 +93,7 @@ inline AnyScoreRule recommended_rule_for(const Input& input, const Scores& norma
 }
 
 /// What a training calls after each epoch: one of training/callbacks.hpp, several by `all`, or a function of your own.
+/// It is copied: what it finds out is read through a reference that it holds. An empty one is not called.
 using OnEpoch = std::function<void(Epoch&)>;
 
 /// `learn` in steps, for programs that save checkpoints or take a training up again:
@@ -132,9 +133,12 @@ class Learning {
     }
 
     /// Trains until options.epochs epochs are done. @param on_epoch as fit calls it  @throws as fit does
-    void fit(const OnEpoch& on_epoch = [](Epoch&) {}) {
+    void fit(const OnEpoch& on_epoch = {}) {
         gradcon::fit(model_, training_, set_.training,
-                     {.epochs = options_.epochs, .validation = set_.validation, .executor = &executor()}, on_epoch);
+                     {.epochs = options_.epochs, .validation = set_.validation, .executor = &executor()},
+                     [&](Epoch& epoch) {
+                         if (on_epoch) on_epoch(epoch);
+                     });
     }
 
     /// What is left to do with the best epoch's state: profile, score rule, calibration.
@@ -203,8 +207,7 @@ class Learning {
 
 /// Learns a detector from samples that are split already.
 template <class T>
-Detector<T> learn(
-    TrainingSet<T> set, const LearnOptions& options = {}, const OnEpoch& on_epoch = [](Epoch&) {}) {
+Detector<T> learn(TrainingSet<T> set, const LearnOptions& options = {}, const OnEpoch& on_epoch = {}) {
     Learning<T> learning(std::move(set), options);
     learning.fit(on_epoch);
     return learning.finish();
@@ -217,8 +220,7 @@ Detector<T> learn(
 /// @throws ValueError for too few pictures and for options out of their range, ShapeError for a picture without pixels,
 /// DivergenceError when training fails
 template <std::ranges::input_range Pictures>
-Detector<float> learn(
-    const Pictures& pictures, const LearnOptions& options = {}, const OnEpoch& on_epoch = [](Epoch&) {}) {
+Detector<float> learn(const Pictures& pictures, const LearnOptions& options = {}, const OnEpoch& on_epoch = {}) {
     std::optional<PictureCollection<float>> collection;
     for (const auto& picture : pictures) {
         if (!collection) {
@@ -240,8 +242,7 @@ Detector<float> learn(
 
 /// The same for rows of a table, or windows of a time series.
 /// @throws ValueError also for values that are not finite
-inline Detector<float> learn(
-    const Table& table, const LearnOptions& options = {}, const OnEpoch& on_epoch = [](Epoch&) {}) {
+inline Detector<float> learn(const Table& table, const LearnOptions& options = {}, const OnEpoch& on_epoch = {}) {
     return learn(split_table<float>(table, options.seed), options, on_epoch);
 }
 

@@ -51,9 +51,9 @@ inline std::vector<std::size_t> local_widths(std::size_t features) {
 /// @param on_epoch called as on_epoch(Epoch&) after each epoch
 /// @throws ValueError for too few pictures, options out of their range, features that are not finite or never vary;
 /// DivergenceError when training fails; whatever the extractor throws
-template <FeatureExtractor Extractor, std::ranges::random_access_range Pictures, class OnEpoch>
-Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, const LearnLocalOptions& options,
-                                 OnEpoch&& on_epoch) {
+template <FeatureExtractor Extractor, std::ranges::random_access_range Pictures>
+Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, const LearnLocalOptions& options = {},
+                                 const OnEpoch& on_epoch = {}) {
     options.map.check();
     const auto count = static_cast<std::size_t>(std::ranges::distance(pictures));
     detail::check_sample_count(count);
@@ -137,12 +137,6 @@ Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, 
     }
     return raw.with(Calibration(std::move(scores), options.false_alarm_rate),
                     Calibration(std::move(peaks), options.false_alarm_rate));
-}
-
-/// learn_local without a callback.
-template <FeatureExtractor Extractor, std::ranges::random_access_range Pictures>
-Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, const LearnLocalOptions& options = {}) {
-    return learn_local(std::move(extractor), pictures, options, [](Epoch&) {});
 }
 
 } // namespace GRADCON_INSTRUCTION_SET
