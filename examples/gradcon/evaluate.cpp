@@ -1,7 +1,11 @@
 #include "evaluation.hpp"
+#include "folders.hpp"
+#include "heat_map.hpp"
 #include "report.hpp"
 
+#include "readers/picture_file.hpp"
 #include <gradcon/core/finite.hpp>
+#include <gradcon/inspection/localization.hpp>
 #include <gradcon/io/file.hpp>
 
 #include <nlohmann/json.hpp>
@@ -56,36 +60,45 @@ std::string content(const fs::path& folder, bool wants_table) {
     return tables[0];
 }
 
-std::vector<LabelledInput> labelled_inputs(const Options& options, const Detector& detector) {
-    const bool tables = std::holds_alternative<gradcon::TableInput>(detector.trained().input);
+std::vector<LabelledInput> labelled_inputs(const Options& options, const Model& model) {
+    const bool tables = model.table() != nullptr;
     std::vector<LabelledInput> inputs;
-    for (const fs::path input : options.inputs)
-        if (!fs::is_directory(input)) inputs.push_back({input.string(), {}});
-        else
-            for (const bool anomalous : {false, true})
-                inputs.push_back({content(input / (anomalous ? "abnormal" : "normal"), tables), anomalous});
+    for (const fs::path input : options.inputs) {
+        if (!fs::is_directory(input)) {
+            inputs.push_back({input.string(), {}});
+            continue;
+        }
+        auto folders = tables ? std::vector<LabelledFolder>() : mvtec_test_folders(input);
+        for (LabelledFolder& f : folders)
+            inputs.push_back({f.path, f.anomalous, std::move(f.defect), std::move(f.masks)});
+        if (!folders.empty()) continue;
+        for (const bool anomalous : {false, true})
+            inputs.push_back({content(input / (anomalous ? "abnormal" : "normal"), tables), anomalous});
+    }
     return inputs;
 }
 
 /// Calls visit(source, input) for each input.
 template <class F>
-void for_each_source(const std::vector<LabelledInput>& inputs, const Options& options, const Detector& detector,
-                     F&& visit) {
+void for_each_source(const std::vector<LabelledInput>& inputs, const Options& options, const Model& model, F&& visit) {
     for (const LabelledInput& input : inputs) {
         std::unique_ptr<Source> source;
         try {
-            source = open_source(input.path, input_options(options, detector));
+            source = open_source(input.path, input_options(options, model));
         } catch (const FileError& error) { throw FileError(message(error.what(), input.anomalous ? undefined : "")); }
-        check_input(detector, *source, input.path);
+        check_input(model, *source, input.path);
         visit(*source, input);
     }
 }
 
-void score_samples(Evaluation& e, const Options& options, const Detector& detector) {
+void score_samples(Evaluation& e, const Options& options, const Model& model) {
     std::set<std::string> labels;
     std::vector<double> scores;
-    for_each_source(e.inputs, options, detector, [&](Source& source, const LabelledInput& input) {
-        const auto result = score_all(detector, source, options, [&](Scored& scored) {
+    gradcon::Localization places;
+    PixelResult pixels;
+    const bool has_masks = std::ranges::any_of(e.inputs, [](const auto& input) { return !input.masks.empty(); });
+    for_each_source(e.inputs, options, model, [&](Source& source, const LabelledInput& input) {
+        const auto result = score_all(model, source, options, [&](Scored& scored) {
             const std::string& label = scored.sample.label;
             if (!input.anomalous && label.empty())
                 throw FileError(input.path + ": its samples have no labels; evaluating takes a folder with the folders "
@@ -96,8 +109,20 @@ void score_samples(Evaluation& e, const Options& options, const Detector& detect
             ++(anomalous ? e.abnormals : e.normals);
             e.anomalous.push_back(anomalous ? 1 : 0);
             e.names.push_back(scored.sample.name);
-            e.statistics.add(scored.statistics[0]);
+            e.defects.push_back(input.defect);
             scores.push_back(scored.verdict.score);
+            if (model.local() == nullptr) {
+                e.statistics.add(scored.statistics[0]);
+                return;
+            }
+            e.with_region += !anomalous && !scored.regions.empty() ? 1 : 0;
+            const fs::path mask = mask_of(scored.sample.file, input.masks);
+            if (!mask.empty()) e.masks[scored.sample.name] = mask;
+            if (!has_masks || (anomalous && mask.empty())) return;
+            ++pixels.pictures;
+            places.add(std::span<const double>(map_of_pixels(*model.local(), scored)),
+                       anomalous ? read_mask(mask, scored.sample.picture) : std::vector<std::uint8_t>(),
+                       scored.sample.picture.shape()[1]);
         });
         e.left_out += result.left_out;
     });
@@ -109,6 +134,12 @@ void score_samples(Evaluation& e, const Options& options, const Detector& detect
                                 found.empty() ? "" : " (labels:" + found + "; --normal-label says which is normal)"));
     }
     e.rules.push_back({"", std::move(scores), {}, {}, false});
+    pixels.defects = places.defects();
+    if (pixels.defects == 0) return;
+    pixels.auroc = places.auroc();
+    pixels.aupro = places.aupro();
+    pixels.best_f1 = places.best_f1();
+    e.pixels = pixels;
 }
 
 /// The threshold that keeps the rate on these normal samples; infinity when there are too few.
@@ -128,6 +159,30 @@ void judge(const Evaluation& e, RuleResult& rule, std::optional<double> threshol
     rule.at = gradcon::confusion(rule.scores, e.anomalous, threshold ? *threshold : chosen_threshold(e, rule.scores));
 }
 
+void judge_defects(Evaluation& e) {
+    const RuleResult& own = e.rules[0];
+    std::map<std::string, DefectResult> results;
+    for (std::size_t i = 0; i < e.defects.size(); ++i) {
+        if (e.defects[i].empty()) continue;
+        DefectResult& result = results[e.defects[i]];
+        ++result.samples;
+        result.found += own.scores[i] >= own.at.threshold ? 1 : 0;
+    }
+    for (auto& [defect, result] : results) {
+        result.defect = defect;
+        result.auroc = {.value = 0.5, .low = 0, .high = 1, .standard_error = 0};
+        std::vector<double> scores;
+        std::vector<std::uint8_t> anomalous;
+        for (std::size_t i = 0; i < e.defects.size(); ++i)
+            if (!e.anomalous[i] || e.defects[i] == defect) {
+                scores.push_back(own.scores[i]);
+                anomalous.push_back(e.anomalous[i]);
+            }
+        if (result.samples >= 2) result.auroc = gradcon::auroc_interval(scores, anomalous);
+        e.by_defect.push_back(std::move(result));
+    }
+}
+
 std::string name_of_own(const gradcon::TrainedModel<float>& trained) {
     const auto note = trained.notes.find("score");
     const bool is_sum = std::holds_alternative<gradcon::StandardizedSum>(trained.score_rule);
@@ -135,13 +190,16 @@ std::string name_of_own(const gradcon::TrainedModel<float>& trained) {
     return gradcon::score_rule_names[trained.score_rule.index()];
 }
 
-void judge_rules(Evaluation& e, const Detector& detector) {
-    const auto& calibration = detector.calibration();
+void judge_rules(Evaluation& e, const Model& model) {
+    const auto& calibration = model.calibration();
     std::optional<double> threshold = calibration.own_threshold();
     if (!calibration.empty()) threshold = calibration.threshold();
     e.rate = calibration.false_alarm_rate();
-    e.rules[0].name = name_of_own(detector.trained());
+    e.rules[0].name = name_of_own(model.trained());
     judge(e, e.rules[0], threshold);
+    judge_defects(e);
+    if (model.local() != nullptr) return;
+    const Detector& detector = *model.whole();
     std::vector<gradcon::AnyScoreRule> others{gradcon::ReconstructionScore{}, gradcon::GradientScore{},
                                               gradcon::GradConScore{}};
     if (detector.scorer().has_codes()) others.emplace_back(gradcon::CodeDistanceScore{});
@@ -155,7 +213,7 @@ void judge_rules(Evaluation& e, const Detector& detector) {
     }
 }
 
-void print(const Evaluation& e) {
+void print(const Evaluation& e, bool local) {
     std::printf("%zu normal samples, %zu abnormal", e.normals, e.abnormals);
     if (e.left_out > 0) std::printf(", %zu left out", e.left_out);
     std::printf("\n\n%-28s %7s  %-15s %11s %13s %10s\n", "score", "AUROC", "95 % interval", "threshold", "false alarms",
@@ -167,8 +225,21 @@ void print(const Evaluation& e) {
         else std::printf("%10s%s", "none", p.chosen_here ? "*" : " ");
         std::printf(" %11.2f %% %8.2f %%\n", 100 * p.at.false_positive_rate(), 100 * p.at.recall());
     }
-    std::printf("\n* chosen on these samples, for a false-alarm rate of %.3g%s\n", e.rate,
-                e.normals < gradcon::samples_needed(e.rate) ? ": none, there are too few normal ones" : "");
+    if (std::ranges::any_of(e.rules, &RuleResult::chosen_here))
+        std::printf("\n* chosen on these samples, for a false-alarm rate of %.3g%s\n", e.rate,
+                    e.normals < gradcon::samples_needed(e.rate) ? ": none, there are too few normal ones" : "");
+    if (!e.by_defect.empty())
+        std::printf("\n%-28s %7s  %-15s %11s %10s\n", "defect", "AUROC", "95 % interval", "samples", "found");
+    for (const DefectResult& d : e.by_defect)
+        std::printf("%-28s %7.4f  %.4f - %.4f %11zu %8.2f %%\n", d.defect.c_str(), d.auroc.value, d.auroc.low,
+                    d.auroc.high, d.samples, 100 * static_cast<double>(d.found) / static_cast<double>(d.samples));
+    if (local)
+        std::printf("\n%.2f %% of the normal pictures show a region\n",
+                    100 * static_cast<double>(e.with_region) / static_cast<double>(e.normals));
+    if (e.pixels)
+        std::printf("pixels of %zu pictures with %zu defects: AUROC %.4f, AUPRO up to .3 false positives %.4f, best F1 "
+                    "%.4f\n",
+                    e.pixels->pictures, e.pixels->defects, e.pixels->auroc, e.pixels->aupro, e.pixels->best_f1);
 }
 
 nlohmann::json to_json(const Evaluation& e, const RuleResult& p) {
@@ -189,6 +260,17 @@ void write_json(const std::string& path, const Evaluation& e) {
     nlohmann::json json = to_json(e, e.rules[0]);
     json["policy"] = e.rules[0].name;
     json["n_left_out"] = e.left_out;
+    for (const DefectResult& d : e.by_defect)
+        json["defects"][d.defect] = {{"auroc", d.auroc.value},
+                                     {"auroc_interval", {d.auroc.low, d.auroc.high}},
+                                     {"n", d.samples},
+                                     {"found", d.found}};
+    if (e.pixels)
+        json["pixels"] = {{"auroc", e.pixels->auroc},
+                          {"aupro", e.pixels->aupro},
+                          {"best_f1", e.pixels->best_f1},
+                          {"n_pictures", e.pixels->pictures},
+                          {"n_defects", e.pixels->defects}};
     for (const RuleResult& p : e.rules) json["policies"][p.name] = to_json(e, p);
     const std::string text = json.dump(2) + "\n";
     gradcon::io::replace_file(path, std::as_bytes(std::span(text)));
@@ -204,10 +286,21 @@ std::pair<double, double> share_interval(std::size_t part, std::size_t whole) {
     return {part == 0 ? 0 : middle - reach, part == whole ? 1 : middle + reach};
 }
 
+std::vector<std::uint8_t> read_mask(const fs::path& file, const Picture& picture) {
+    const Picture mask = readers::read_picture(file);
+    const auto &have = mask.shape(), &need = picture.shape();
+    if (have[0] != need[0] || have[1] != need[1])
+        throw FileError(message(file.string(), ": a mask of ", have[0], " x ", have[1], " pixels, its picture has ",
+                                need[0], " x ", need[1]));
+    std::vector<std::uint8_t> inside(need[0] * need[1]);
+    for (std::size_t i = 0; i < inside.size(); ++i) inside[i] = mask.data()[i * have[2]] > 127 ? 1 : 0;
+    return inside;
+}
+
 std::map<std::string, Sample> read_again(const Evaluation& evaluation, std::set<std::string> names,
-                                         const Options& options, const Detector& detector) {
+                                         const Options& options, const Model& model) {
     std::map<std::string, Sample> samples;
-    for_each_source(evaluation.inputs, options, detector, [&](Source& source, const LabelledInput&) {
+    for_each_source(evaluation.inputs, options, model, [&](Source& source, const LabelledInput&) {
         for (Sample sample; !names.empty() && source.next(sample);) {
             if (names.erase(sample.name) == 0) continue;
             std::string name = sample.name;
@@ -218,14 +311,14 @@ std::map<std::string, Sample> read_again(const Evaluation& evaluation, std::set<
 }
 
 int evaluate(const Options& options) {
-    const Detector detector = load_detector(options);
+    const Model model = load_model(options);
     Evaluation evaluation;
-    evaluation.inputs = labelled_inputs(options, detector);
-    score_samples(evaluation, options, detector);
-    judge_rules(evaluation, detector);
-    print(evaluation);
+    evaluation.inputs = labelled_inputs(options, model);
+    score_samples(evaluation, options, model);
+    judge_rules(evaluation, model);
+    print(evaluation, model.local() != nullptr);
     std::fflush(stdout);
     if (!options.json.empty()) write_json(options.json, evaluation);
-    if (!options.report.empty()) write_report(evaluation, options, detector);
+    if (!options.report.empty()) write_report(evaluation, options, model);
     return 0;
 }

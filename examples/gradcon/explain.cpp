@@ -1,4 +1,5 @@
 #include "explanation.hpp"
+#include "heat_map.hpp"
 #include "scoring.hpp"
 
 #include "readers/png.hpp"
@@ -6,6 +7,7 @@
 #include <cstdio>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 
 namespace {
@@ -17,15 +19,25 @@ void print_rows(const Sample& sample, const Explained& explained, const gradcon:
                     number.error, number.attribution);
 }
 
-} // namespace
+int explain_place(const Model& model, Scored scored, const Options& options) {
+    score_one(model, scored);
+    if (!options.out.empty()) {
+        const Picture sheet = HeatMap(*model.local()).sheet(scored);
+        readers::write_png(options.out, gradcon::TensorView<const std::uint8_t, 3>(sheet));
+        std::fprintf(stderr, "%s: %s\n", options.out.c_str(), heat_reading);
+    }
+    const gradcon::Verdict& v = scored.verdict;
+    std::printf("%s: score %.6g, p-value %.4g, %s, %zu regions\n", scored.sample.name.c_str(), v.score, v.p_value,
+                v.anomalous ? "ANOMALOUS" : "normal", scored.regions.size());
+    for (const gradcon::Region& region : scored.regions)
+        std::printf("    columns %zu to %zu, rows %zu to %zu: %zu pixels, peak %.6g at column %zu, row %zu, p-value "
+                    "%.4g\n",
+                    region.box.left, region.box.right, region.box.top, region.box.bottom, region.area, region.peak,
+                    region.peak_x, region.peak_y, region.p_value);
+    return options.fail_on_anomaly && v.anomalous ? 1 : 0;
+}
 
-int explain(const Options& options) {
-    const Detector detector = load_detector(options);
-    const auto source = open_sources(options.inputs, input_options(options, detector));
-    check_input(detector, *source, options.inputs.front());
-    Sample sample;
-    if (!source->next(sample)) throw gradcon::FileError(options.inputs.front() + ": there is no sample");
-    sample.load();
+int explain_whole(const Detector& detector, Sample sample, const Options& options) {
     const gradcon::Explainer explainer{detector};
     auto workspace = explainer.workspace();
     Explained explanation;
@@ -48,4 +60,18 @@ int explain(const Options& options) {
     for (const double cosine : v.cosine) std::printf(" %.4f", cosine);
     std::printf("\n");
     return options.fail_on_anomaly && v.anomalous ? 1 : 0;
+}
+
+} // namespace
+
+int explain(const Options& options) {
+    const Model model = load_model(options);
+    const auto source = open_sources(options.inputs, input_options(options, model));
+    check_input(model, *source, options.inputs.front());
+    Sample sample;
+    if (!source->next(sample)) throw gradcon::FileError(options.inputs.front() + ": there is no sample");
+    if (model.local() != nullptr)
+        return explain_place(model, {.sample = std::move(sample), .verdict = {}, .statistics = {}}, options);
+    sample.load();
+    return explain_whole(*model.whole(), std::move(sample), options);
 }

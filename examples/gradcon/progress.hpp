@@ -2,6 +2,7 @@
 
 #include <gradcon/training/fit.hpp>
 
+#include <cstddef>
 #include <cstdio>
 #include <string>
 #include <unistd.h>
@@ -36,5 +37,21 @@ class Progress {
 
     bool is_terminal_ = isatty(STDERR_FILENO) == 1;
     double seconds_ = 0;
+    std::size_t done_ = 0;
+};
+
+/// How many pictures were looked at: one line that changes on a terminal; into a file, a line for each fifth.
+class PictureProgress {
+  public:
+    void step(std::size_t all) {
+        ++done_;
+        const bool fifth = done_ * 5 % all < 5;
+        if (is_terminal_ ? done_ % 8 != 0 && done_ != all : !fifth) return;
+        std::fprintf(stderr, "%spicture %zu/%zu%s", is_terminal_ ? "\r\033[K" : "", done_, all,
+                     is_terminal_ && done_ != all ? "" : "\n");
+    }
+
+  private:
+    bool is_terminal_ = isatty(STDERR_FILENO) == 1;
     std::size_t done_ = 0;
 };

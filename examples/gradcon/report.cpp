@@ -1,6 +1,7 @@
 #include "report.hpp"
 #include "../html.hpp"
 #include "explanation.hpp"
+#include "heat_map.hpp"
 #include "plot.hpp"
 
 #include "readers/png.hpp"
@@ -14,6 +15,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <variant>
 
@@ -52,8 +54,12 @@ svg .working-point{fill:var(--abnormal);stroke:var(--paper);stroke-width:1.5}
 
 class Page {
   public:
-    Page(const Evaluation& evaluation, const Options& options, const Detector& detector)
-        : e_(evaluation), options_(options), detector_(detector), own_(evaluation.rules[0]) {}
+    Page(const Evaluation& evaluation, const Options& options, const Model& model)
+        : e_(evaluation), options_(options), model_(model), own_(evaluation.rules[0]) {
+        if (model.local() != nullptr) heat_map_.emplace(*model.local());
+        else explainer_.emplace(with_derivative(*model.whole()));
+        if (explainer_) workspace_ = explainer_->workspace();
+    }
 
     std::string html() {
         const std::string model = std::filesystem::path(options_.model).filename().string();
@@ -65,9 +71,10 @@ class Page {
         facts();
         plots();
         rates();
-        rules();
+        if (e_.rules.size() > 1) rules();
+        defects();
         samples();
-        cosines();
+        if (explainer_) cosines();
         return text_ + "</body></html>\n";
     }
 
@@ -79,7 +86,7 @@ class Page {
 
     /// What one should know first, and what to do about it.
     void headline() {
-        const auto& calibration = detector_.calibration();
+        const auto& calibration = model_.calibration();
         const bool calibrated = !own_.chosen_here && !calibration.own_threshold();
         std::string begin = message("At the threshold ", readable(own_.at.threshold));
         if (!gradcon::is_finite(own_.at.threshold) && calibration.own_threshold())
@@ -216,6 +223,31 @@ class Page {
         text_ += "</tbody></table></div>\n";
     }
 
+    /// Kinds of defects, and how well the maps show them.
+    void defects() {
+        if (e_.by_defect.empty()) return;
+        text_ += "<h2>Kinds of defects</h2>\n<div class=\"wide\"><table><thead><tr><th>defect</th><th>samples</th>"
+                 "<th>AUROC</th><th>found</th></tr></thead><tbody>\n";
+        for (const DefectResult& d : e_.by_defect) {
+            const auto [low, high] = share_interval(d.found, d.samples);
+            text_ +=
+                message("<tr><th>", escaped(d.defect), "</th><td>", d.samples, "</td><td>", three_places(d.auroc.value),
+                        "<small>", three_places(d.auroc.low), " – ", three_places(d.auroc.high), "</small></td><td>",
+                        percent(static_cast<double>(d.found) / static_cast<double>(d.samples)), "<small>", percent(low),
+                        " – ", percent(high), "</small></td></tr>\n");
+        }
+        text_ += "</tbody></table></div>\n";
+        if (model_.local() != nullptr)
+            paragraph(message(percent(static_cast<double>(e_.with_region) / static_cast<double>(e_.normals)),
+                              " of the normal pictures show a region."));
+        if (e_.pixels)
+            paragraph(message(
+                "A random pixel of a defect scores higher than a random other one in ", percent(e_.pixels->auroc),
+                " of the cases. AUPRO up to .3 false positives: ", three_places(e_.pixels->aupro),
+                ". Best F1 of pixels: ", three_places(e_.pixels->best_f1), ". These are of ", e_.pixels->pictures,
+                " pictures with ", e_.pixels->defects, " defects; the threshold of the best F1 is chosen on them."));
+    }
+
     void samples() {
         constexpr std::size_t most = 8;
         std::array<std::vector<std::size_t>, 2> classes; // normal and abnormal, the highest score first
@@ -237,11 +269,12 @@ class Page {
         std::set<std::string> names;
         for (const auto& group : groups)
             for (const std::size_t i : group) names.insert(e_.names[i]);
-        const auto samples = read_again(e_, std::move(names), options_, detector_);
+        const auto samples = read_again(e_, std::move(names), options_, model_);
 
-        const auto* image = std::get_if<gradcon::ImageInput>(&detector_.trained().input);
+        const bool image = model_.table() == nullptr;
         text_ += "<h2>Samples to look at</h2>\n";
-        paragraph(image ? "From left to right: " + std::string(sheet_reading) + "."
+        paragraph(image ? message("From left to right: ", heat_map_ ? heat_reading : sheet_reading,
+                                  heat_map_ && e_.pixels ? "; where a defect is, by its mask." : ".")
                         : "With each the numbers that the model gives back worst. A single strange one may be a fault "
                           "of its sensor.");
         for (std::size_t k = 0; k < groups.size(); ++k) {
@@ -251,7 +284,7 @@ class Page {
                              "<th></th><th class=\"text\">largest errors</th></tr></thead><tbody>\n";
             for (const std::size_t i : groups[k])
                 if (const auto found = samples.find(e_.names[i]); found != samples.end())
-                    text_ += image ? picture(i, found->second, *image) : row(i, found->second);
+                    text_ += image ? picture(i, found->second) : row(i, found->second);
             text_ += image ? "</div>\n" : "</tbody></table></div>\n";
         }
     }
@@ -260,25 +293,39 @@ class Page {
         return own_.scores[i] >= own_.at.threshold ? "<span class=\"alarm\">alarm</span>" : "no alarm";
     }
     std::string p_value(std::size_t i) const {
-        return detector_.calibration().empty() ? "none" : readable(detector_.calibration().p_value(own_.scores[i]), 2);
+        return model_.calibration().empty() ? "none" : readable(model_.calibration().p_value(own_.scores[i]), 2);
     }
 
-    std::string picture(std::size_t i, Sample sample, const gradcon::ImageInput& input) {
+    Picture sheet(std::size_t i, Sample sample) {
+        if (heat_map_) {
+            Scored scored{.sample = std::move(sample), .verdict = {}, .statistics = {}};
+            score_one(model_, scored);
+            const auto mask = e_.masks.find(e_.names[i]);
+            return heat_map_->sheet(scored,
+                                    mask == e_.masks.end() ? std::vector<std::uint8_t>()
+                                                           : read_mask(mask->second, scored.sample.picture),
+                                    112, 256);
+        }
         sample.load();
-        explainer_.explain(gradcon::view_of(sample.picture), workspace_, explained_);
-        const Picture sheet = explanation_sheet(sample.picture, explained_, input, 112, 256);
-        const auto png = readers::encode_png(gradcon::TensorView<const std::uint8_t, 3>(sheet));
+        explainer_->explain(gradcon::view_of(sample.picture), workspace_, explained_);
+        return explanation_sheet(sample.picture, explained_, std::get<gradcon::ImageInput>(model_.trained().input), 112,
+                                 256);
+    }
+
+    std::string picture(std::size_t i, Sample sample) {
+        const auto png = readers::encode_png(gradcon::TensorView<const std::uint8_t, 3>(sheet(i, std::move(sample))));
         const std::string name = escaped(e_.names[i]);
-        return message("<figure><img alt=\"", name, ": picture, reconstruction, difference and attribution\" ",
+        return message("<figure><img alt=\"", name, ": ",
+                       heat_map_ ? "picture and scores" : "picture, reconstruction, difference and attribution", "\" ",
                        "src=\"data:image/png;base64,", base64(png), "\"><figcaption>", name, "<br>score ",
                        readable(own_.scores[i], 4), ", p-value ", p_value(i), ", ", verdict(i),
                        "</figcaption></figure>\n");
     }
 
     std::string row(std::size_t i, const Sample& sample) {
-        explainer_.explain(std::span<const double>(sample.rows), workspace_, explained_);
+        explainer_->explain(std::span<const double>(sample.rows), workspace_, explained_);
         const auto numbers =
-            explained_numbers(sample, explained_, std::get<gradcon::TableInput>(detector_.trained().input));
+            explained_numbers(sample, explained_, std::get<gradcon::TableInput>(model_.trained().input));
         std::string worst;
         for (const auto& number : std::span(numbers).first(std::min<std::size_t>(numbers.size(), 4)))
             worst += message(worst.empty() ? "" : "; ", escaped(number.column), "\u00a0=\u00a0",
@@ -293,7 +340,7 @@ class Page {
                  "reference, mean ± standard deviation. Gradients of normal samples should align better. The last "
                  "column is the AUROC of that cosine alone.</p>\n<div class=\"wide\"><table><thead><tr><th>tensor</th>"
                  "<th>normal</th><th>abnormal</th><th>AUROC</th></tr></thead><tbody>\n";
-        const auto names = detector_.trained().policy.names();
+        const auto names = model_.trained().policy.names();
         for (std::size_t k = 0; k < e_.statistics.count(); ++k) {
             std::array<std::vector<double>, 2> values;
             std::vector<double> minus;
@@ -331,18 +378,19 @@ class Page {
 
     const Evaluation& e_;
     const Options& options_;
-    const Detector& detector_;
+    const Model& model_;
     const RuleResult& own_;
-    gradcon::Explainer<float> explainer_{with_derivative(detector_)};
-    gradcon::ExplainerWorkspace<float> workspace_ = explainer_.workspace();
+    std::optional<HeatMap> heat_map_;                    // of a model of locations
+    std::optional<gradcon::Explainer<float>> explainer_; // of another
+    gradcon::ExplainerWorkspace<float> workspace_{};
     Explained explained_;
     std::string text_;
 };
 
 } // namespace
 
-void write_report(const Evaluation& evaluation, const Options& options, const Detector& detector) {
-    const std::string html = Page(evaluation, options, detector).html();
+void write_report(const Evaluation& evaluation, const Options& options, const Model& model) {
+    const std::string html = Page(evaluation, options, model).html();
     gradcon::io::replace_file(options.report, std::as_bytes(std::span(html)));
     std::fprintf(stderr, "%s: the report\n", options.report.c_str());
 }

@@ -1,3 +1,5 @@
+#include "folders.hpp"
+#include "heat_map.hpp"
 #include "scoring.hpp"
 
 #include <gradcon/evaluation/drift.hpp>
@@ -8,6 +10,8 @@
 #include <optional>
 #include <string>
 
+using gradcon::message;
+
 namespace {
 
 std::string quoted(const std::string& text) {
@@ -17,32 +21,62 @@ std::string quoted(const std::string& text) {
     return csv += '"';
 }
 
-void print_header(const Options& options, const Detector& detector) {
+void print_header(const Options& options, const Model& model) {
+    const bool local = model.local() != nullptr;
     if (options.format == "table")
-        std::printf("%12s %9s  %-9s %11s  %s\n", "score", "p-value", "verdict", "error", "sample");
+        std::printf("%12s %9s  %-9s %11s  %s\n", "score", "p-value", "verdict", local ? "regions" : "error", "sample");
     if (options.format != "csv") return;
-    std::printf("sample,score,p_value,anomalous,reconstruction_error");
-    for (const auto& name : detector.trained().policy.names()) std::printf(",cosine %s", name.c_str());
+    std::printf("sample,score,p_value,anomalous");
+    if (local) std::printf(",regions,boxes");
+    else {
+        std::printf(",reconstruction_error");
+        for (const auto& name : model.trained().policy.names()) std::printf(",cosine %s", name.c_str());
+    }
     std::printf("\n");
 }
 
-void print(const Options& options, const Scored& scored) {
+/// Left, top, right and bottom of each, and its p-value.
+std::string boxes(const std::vector<gradcon::Region>& regions) {
+    std::string text;
+    for (const gradcon::Region& region : regions)
+        text += message(text.empty() ? "" : "; ", region.box.left, " ", region.box.top, " ", region.box.right, " ",
+                        region.box.bottom, " p=", region.p_value);
+    return text;
+}
+
+nlohmann::json to_json(const gradcon::Region& region) {
+    return {{"box", {region.box.left, region.box.top, region.box.right, region.box.bottom}},
+            {"area", region.area},
+            {"peak", region.peak},
+            {"peak_at", {region.peak_x, region.peak_y}},
+            {"p_value", region.p_value}};
+}
+
+void print(const Options& options, const Scored& scored, bool local) {
     const gradcon::Verdict& v = scored.verdict;
     if (options.format == "table") {
-        std::printf("%12.6g %9.4g  %-9s %11.6f  %s\n", v.score, v.p_value, v.anomalous ? "ANOMALOUS" : "normal",
-                    v.reconstruction_error, scored.sample.name.c_str());
+        std::printf("%12.6g %9.4g  %-9s ", v.score, v.p_value, v.anomalous ? "ANOMALOUS" : "normal");
+        if (local) std::printf("%11zu", scored.regions.size());
+        else std::printf("%11.6f", v.reconstruction_error);
+        std::printf("  %s\n", scored.sample.name.c_str());
     } else if (options.format == "csv") {
-        std::printf("%s,%.9g,%.9g,%d,%.9g", quoted(scored.sample.name).c_str(), v.score, v.p_value, int{v.anomalous},
-                    v.reconstruction_error);
-        for (const double cosine : v.cosine) std::printf(",%.9g", cosine);
+        std::printf("%s,%.9g,%.9g,%d", quoted(scored.sample.name).c_str(), v.score, v.p_value, int{v.anomalous});
+        if (local) std::printf(",%zu,%s", scored.regions.size(), boxes(scored.regions).c_str());
+        else {
+            std::printf(",%.9g", v.reconstruction_error);
+            for (const double cosine : v.cosine) std::printf(",%.9g", cosine);
+        }
         std::printf("\n");
     } else {
-        const nlohmann::json line{{"sample", scored.sample.name},
-                                  {"score", v.score},
-                                  {"p_value", v.p_value},
-                                  {"anomalous", v.anomalous},
-                                  {"reconstruction_error", v.reconstruction_error},
-                                  {"cosine", scored.statistics[gradcon::Statistic::cosine]}};
+        nlohmann::json line{
+            {"sample", scored.sample.name}, {"score", v.score}, {"p_value", v.p_value}, {"anomalous", v.anomalous}};
+        if (local) {
+            line["regions"] = nlohmann::json::array();
+            for (const gradcon::Region& region : scored.regions) line["regions"].push_back(to_json(region));
+        } else {
+            line["reconstruction_error"] = v.reconstruction_error;
+            line["cosine"] = scored.statistics[gradcon::Statistic::cosine];
+        }
         std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     }
     if (std::fflush(stdout) != 0) // whoever reads a stream wants each line when it is there
@@ -51,16 +85,21 @@ void print(const Options& options, const Scored& scored) {
 
 } // namespace
 
-int score(const Options& options) {
-    const Detector detector = load_detector(options);
-    const auto source = open_sources(options.inputs, input_options(options, detector));
-    check_input(detector, *source, options.inputs.front());
+int score(const Options& given) {
+    Options options = given;
+    for (std::string& input : options.inputs) input = scoring_input(input);
+    const Model model = load_model(options);
+    const auto source = open_sources(options.inputs, input_options(options, model));
+    check_input(model, *source, options.inputs.front());
     std::optional<gradcon::DriftMonitor> drift;
-    if (options.drift) drift.emplace(detector.calibration());
-    print_header(options, detector);
+    if (options.drift) drift.emplace(model.calibration());
+    std::optional<HeatMapFiles> maps;
+    if (!options.maps.empty()) maps.emplace(options.maps, model);
+    print_header(options, model);
     std::size_t anomalies = 0;
-    const auto result = score_all(detector, *source, options, [&](Scored& scored) {
-        print(options, scored);
+    const auto result = score_all(model, *source, options, [&](Scored& scored) {
+        print(options, scored, model.local() != nullptr);
+        if (maps) maps->write(scored);
         anomalies += scored.verdict.anomalous ? 1 : 0;
         if (drift && drift->add(scored.verdict.score))
             std::fprintf(stderr,
@@ -70,7 +109,7 @@ int score(const Options& options) {
     });
     std::fprintf(stderr, "%zu scored, %zu anomalous", result.scored, anomalies);
     if (result.left_out > 0) std::fprintf(stderr, ", %zu left out", result.left_out);
-    if (const auto& c = detector.calibration(); !c.empty() || c.own_threshold())
+    if (const auto& c = model.calibration(); !c.empty() || c.own_threshold())
         std::fprintf(stderr, " (threshold %.5g)", c.threshold());
     else std::fprintf(stderr, " (the model is not calibrated)");
     std::fputc('\n', stderr);

@@ -1,6 +1,7 @@
-#include "options.hpp"
+#include "folders.hpp"
+#include "interrupt.hpp"
 #include "progress.hpp"
-#include "scoring.hpp"
+#include "training.hpp"
 #include "training_set.hpp"
 
 #include <gradcon/detector/learn.hpp>
@@ -9,8 +10,7 @@
 #include <gradcon/training/callbacks.hpp>
 
 #include <array>
-#include <atomic>
-#include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -19,35 +19,6 @@
 using gradcon::FileError;
 using gradcon::message;
 
-namespace {
-
-using Learning = gradcon::Learning<float>;
-using TrainingSet = gradcon::TrainingSet<float>;
-
-/// Ctrl-C was pressed.
-std::atomic<bool> interrupted = false;
-
-struct Interrupted {};
-
-void stop_if_interrupted() {
-    if (interrupted) throw Interrupted{};
-}
-
-/// Lends a pool's threads until Ctrl-C is pressed: fit then undoes the epoch that has begun.
-class InterruptibleExecutor final : public gradcon::Executor {
-  public:
-    explicit InterruptibleExecutor(gradcon::ThreadPool& threads) : threads_(threads) {}
-    std::size_t workers() const override { return threads_.workers(); }
-    void run(std::size_t count, gradcon::TaskRef task) override {
-        stop_if_interrupted();
-        threads_.run(count, task);
-    }
-
-  private:
-    gradcon::ThreadPool& threads_;
-};
-
-/// The score rule of that name, fitted on normal samples.
 gradcon::AnyScoreRule make_score_rule(const std::string& name, const gradcon::Scores& normal) {
     if (name == "gradcon") return gradcon::GradConScore{};
     if (name == "reconstruction") return gradcon::ReconstructionScore{};
@@ -57,6 +28,11 @@ gradcon::AnyScoreRule make_score_rule(const std::string& name, const gradcon::Sc
     if (name == "log_norm_density") return gradcon::LogNormDensityScore::fit(normal);
     throw BadUse{"--score cannot be " + name};
 }
+
+namespace {
+
+using Learning = gradcon::Learning<float>;
+using TrainingSet = gradcon::TrainingSet<float>;
 
 /// Takes up the training of a checkpoint. @throws FileError when there is none, or it is of other samples
 void resume(const std::string& checkpoint, Learning& learning) {
@@ -69,7 +45,8 @@ void resume(const std::string& checkpoint, Learning& learning) {
 
 gradcon::LearnOptions learn_options(const Options& options, const TrainingSet& set, gradcon::Executor& executor) {
     gradcon::LearnOptions learn{.widths = gradcon::default_widths(set.shape(), options.width, options.depth),
-                                .epochs = options.epochs,
+                                .epochs = options.epochs != 0 ? options.epochs : 50,
+                                .constraint = {.alpha = options.alpha},
                                 .false_alarm_rate = options.false_alarm_rate,
                                 .seed = options.seed,
                                 .executor = &executor,
@@ -99,11 +76,7 @@ Learning begin(const Options& options, TrainingSet set, gradcon::Executor& execu
     } catch (const gradcon::ValueError& error) { throw FileError(options.inputs.front() + ": " + error.what()); }
 }
 
-} // namespace
-
-int train(const Options& options) {
-    std::signal(SIGINT, [](int) { interrupted = true; });
-    std::signal(SIGTERM, [](int) { interrupted = true; });
+int train_whole(const Options& options) {
     const std::string checkpoint = options.model + ".checkpoint";
     Progress progress;
     try {
@@ -133,5 +106,14 @@ int train(const Options& options) {
                          learning.training().epochs, checkpoint.c_str());
         }
     } catch (const Interrupted&) { std::fprintf(stderr, "stopped before training began; nothing is written\n"); }
-    return 130; // as shells say of a program that was interrupted
+    return interrupted_status;
+}
+
+} // namespace
+
+int train(const Options& given) {
+    catch_interrupts();
+    Options options = given;
+    for (std::string& input : options.inputs) input = training_input(input);
+    return wants_local(options) ? train_local(options) : train_whole(options);
 }

@@ -11,9 +11,6 @@
 
 using gradcon::FileError;
 
-namespace {
-
-/// "64" or "48x64", as height and width.
 std::pair<std::size_t, std::size_t> parse_size(const std::string& text) {
     std::size_t height = 0, width = 0;
     const char *at = text.data(), *const end = at + text.size();
@@ -26,6 +23,8 @@ std::pair<std::size_t, std::size_t> parse_size(const std::string& text) {
         throw BadUse{"--size takes N or HxW, 4 to 4096 each, not \"" + text + "\""};
     return {height, width};
 }
+
+namespace {
 
 /// Pictures of the size and colours of the first, unless the options say otherwise.
 gradcon::ImageInput image_input(const Options& options, const Sample& first) {

@@ -4,7 +4,13 @@
 
 #include <gradcon/detector/training_set.hpp>
 
+#include <cstddef>
 #include <functional>
+#include <string>
+#include <utility>
+
+/// "64" or "48x64", as height and width. @throws BadUse for another text
+std::pair<std::size_t, std::size_t> parse_size(const std::string& text);
 
 /// Reads all of the options' inputs, as the network takes them, and splits them (gradcon/detector/training_set.hpp).
 /// @param on_sample called before each, and may throw to stop

@@ -65,6 +65,22 @@ double naive_aupro(const std::vector<Picture>& pictures, double limit) {
     return area / limit;
 }
 
+double naive_best_f1(const std::vector<Picture>& pictures) {
+    double best = 0;
+    for (const auto& from : pictures)
+        for (const float t : from.scores) {
+            double found = 0, wrong = 0, missed = 0;
+            for (const auto& p : pictures)
+                for (std::size_t i = 0; i < 144; ++i) {
+                    const bool defect = p.mask[i] != 0, reached = p.scores[i] >= t;
+                    if (defect) ++(reached ? found : missed);
+                    else if (reached) ++wrong;
+                }
+            best = std::max(best, 2 * found / (2 * found + wrong + missed));
+        }
+    return best;
+}
+
 double naive_auroc(const std::vector<Picture>& pictures) {
     double pairs = 0, higher = 0;
     for (const auto& a : pictures)

@@ -25,9 +25,6 @@
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
-/// The false-alarm rate of a calibration that nobody gave another.
-inline constexpr double default_false_alarm_rate = 0.01;
-
 /// How to learn. The defaults are those of the gradcon command.
 struct LearnOptions {
     /// Of pictures, as the network takes them: 0 takes those of the first picture, with no side longer than 64 pixels;
@@ -112,7 +109,8 @@ class Learning {
     /// Builds the network and its first weights (He's initialisation).
     /// @throws ValueError for options out of their range, or a false-alarm rate that needs more samples for calibration
     Learning(TrainingSet<T> set, const LearnOptions& options)
-        : set_(std::move(set)), options_(options), rate_(usable_rate()),
+        : set_(std::move(set)), options_(options),
+          rate_(usable_false_alarm_rate(options_.false_alarm_rate, set_.calibration.shape()[0])),
           model_(network_for(set_.shape(), options_.widths)), training_(begin()) {
         if (options_.executor == nullptr) own_threads_ = std::make_unique<ThreadPool>();
     }
@@ -163,17 +161,6 @@ class Learning {
 
   private:
     Executor& executor() { return options_.executor != nullptr ? *options_.executor : *own_threads_; }
-
-    double usable_rate() const {
-        const std::size_t samples = set_.calibration.shape()[0];
-        const double wanted = options_.false_alarm_rate.value_or(default_false_alarm_rate);
-        const std::size_t needed = samples_needed(wanted);
-        if (samples >= needed || (samples == 0 && !options_.false_alarm_rate)) return wanted;
-        if (options_.false_alarm_rate)
-            throw ValueError(message("a false-alarm rate of ", wanted, " needs ", needed,
-                                     " normal samples to calibrate with; there are ", samples));
-        return 1.000001 / static_cast<double>(samples + 1);
-    }
 
     Training begin() const {
         Rng rng(options_.seed);

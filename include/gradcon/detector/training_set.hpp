@@ -75,13 +75,17 @@ TrainingSet<T> make_training_set(const Input& input, const Split& split, const W
 }
 } // namespace detail
 
+/// The longest side of what a whole picture is reduced to, unless something else is said. A defect of a few pixels does
+/// not survive that: see inspection.hpp.
+inline constexpr std::size_t default_longest_side = 64;
+
 /// What a network takes of pictures like this one: its own size, but no side longer than `longest_side`; gray stays
 /// gray, colours become red, green, blue.
 /// @param picture height, width and order are read
 /// @param longest_side 4 or more
 /// @throws ValueError for a picture with a side of fewer than 4 pixels
 template <Pixel P>
-ImageInput image_input_like(const ImageView<P>& picture, std::size_t longest_side = 64) {
+ImageInput image_input_like(const ImageView<P>& picture, std::size_t longest_side = default_longest_side) {
     ImageInput input{.height = picture.height, .width = picture.width};
     if (const std::size_t longer = std::max(input.height, input.width); longer > longest_side) {
         const auto reduced = [&](std::size_t side) {

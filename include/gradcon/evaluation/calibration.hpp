@@ -89,6 +89,22 @@ inline std::size_t samples_needed(double false_alarm_rate) {
     return static_cast<std::size_t>(std::min(samples, 0x1p63));
 }
 
+/// The false-alarm rate of a calibration that nobody gave another.
+inline constexpr double default_false_alarm_rate = 0.01;
+
+/// The rate that a calibration with so many normal samples has: the wanted one. Where none is wanted, it is 0.01 or, if
+/// the samples are too few for that, the least that they can keep.
+/// @param samples 0: not calibrated  @throws ValueError when the wanted rate needs more samples
+inline double usable_false_alarm_rate(std::optional<double> wanted, std::size_t samples) {
+    const double rate = wanted.value_or(default_false_alarm_rate);
+    const std::size_t needed = samples_needed(rate);
+    if (samples >= needed || (samples == 0 && !wanted)) return rate;
+    if (wanted)
+        throw ValueError(message("a false-alarm rate of ", rate, " needs ", needed,
+                                 " normal samples to calibrate with; there are ", samples));
+    return 1.000001 / static_cast<double>(samples + 1);
+}
+
 /// The scores of normal samples, and the p-values, thresholds and alarms that follow from them (split conformal
 /// prediction: Vovk, Gammerman and Shafer, 2005; for anomalies Laxhammar and Falkman, 2010, and Bates et al., 2023).
 /// Neither training nor the fit of a score rule may have seen the samples. Otherwise their scores are too low, and

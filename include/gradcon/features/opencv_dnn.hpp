@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -40,6 +41,36 @@ struct NetworkInput {
             throw ValueError(
                 "NetworkInput: height and width or longest_side are 1 or more, the order is rgb or bgr, and "
                 "deviations are above 0");
+    }
+    FeatureSettings settings() const {
+        const bool fixed = height > 0 && width > 0;
+        const auto numbers = [](const std::array<float, 3>& v) { // as few digits as give the same float
+            std::string text;
+            std::array<char, 32> digits{};
+            for (const float number : v)
+                text.append(text.empty() ? "" : " ")
+                    .append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
+            return text;
+        };
+        return {{fixed ? "input size" : "longest side", fixed ? message(height, " ", width) : message(longest_side)},
+                {"order", order == PixelOrder::rgb ? "rgb" : "bgr"},
+                {"mean", numbers(mean)},
+                {"deviation", numbers(deviation)}};
+    }
+    /// @throws ValueError for a setting that is missing or no number
+    static NetworkInput from(const FeatureSettings& settings) {
+        NetworkInput input;
+        if (settings.contains("input size")) {
+            const auto size = setting<std::size_t>(settings, "input size", 2);
+            input.height = size[0];
+            input.width = size[1];
+        } else {
+            input.longest_side = setting<std::size_t>(settings, "longest side", 1).front();
+        }
+        input.order = text_setting(settings, "order") == "bgr" ? PixelOrder::bgr : PixelOrder::rgb;
+        std::ranges::copy(setting<float>(settings, "mean", 3), input.mean.begin());
+        std::ranges::copy(setting<float>(settings, "deviation", 3), input.deviation.begin());
+        return input;
     }
     /// The height and width that a picture of this size gets.
     std::array<std::size_t, 2> size_for(std::size_t picture_height, std::size_t picture_width) const {
@@ -85,17 +116,23 @@ class OpenCvDnn {
 
     const std::vector<std::string>& layers() const { return layers_; }
     const NetworkInput& input() const { return input_; }
-    /// The network's file by its checksum, the layers, and how pictures are prepared.
-    std::string identity() const {
+    /// The checksum of the network's file, the layers, and how pictures are prepared.
+    FeatureSettings settings() const {
         std::uint64_t hash = 14695981039346656037U; // FNV-1a
         for (const char byte : *model_) hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211U;
-        std::string text = message("network ", hash, ", layers");
-        for (const std::string& layer : layers_) text += " " + layer;
-        text += input_.height > 0 && input_.width > 0 ? message(", ", input_.height, " x ", input_.width, " pixels")
-                                                      : message(", longest side ", input_.longest_side);
-        text += input_.order == PixelOrder::rgb ? ", rgb" : ", bgr";
-        for (std::size_t c = 0; c < 3; ++c) text += message(", ", input_.mean[c], " ", input_.deviation[c]);
-        return text;
+        FeatureSettings all = input_.settings();
+        all["features"] = "network";
+        all["checksum"] = message(hash);
+        for (std::size_t i = 0; i < layers_.size(); ++i) all[message("layer ", i + 1)] = layers_[i];
+        return all;
+    }
+    /// The network of this file with the layers and the preparation that the settings tell.
+    /// @throws ValueError for a setting that is missing or wrong, and as the constructor does
+    static OpenCvDnn from(const std::string& onnx, const FeatureSettings& settings) {
+        std::vector<std::string> layers;
+        while (settings.contains(message("layer ", layers.size() + 1)))
+            layers.push_back(settings.at(message("layer ", layers.size() + 1)));
+        return OpenCvDnn(onnx, std::move(layers), NetworkInput::from(settings));
     }
     /// The bytes of the network's file.
     std::span<const char> file() const { return *model_; }

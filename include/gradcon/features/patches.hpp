@@ -55,10 +55,22 @@ class Patches {
     std::size_t channels() const {
         return options_.scales.size() * (options_.size * options_.size + 1) * (options_.colour ? 3 : 1);
     }
-    std::string identity() const {
-        std::string text = message("patches of ", options_.size, " pixels, stride ", options_.stride, ", scales");
-        for (const std::size_t scale : options_.scales) text += message(" ", scale);
-        return text + (options_.colour ? ", colour" : ", gray");
+    FeatureSettings settings() const {
+        std::string scales;
+        for (const std::size_t scale : options_.scales) scales += message(scales.empty() ? "" : " ", scale);
+        return {{"features", "patches"},
+                {"size", message(options_.size)},
+                {"scales", scales},
+                {"stride", message(options_.stride)},
+                {"colour", options_.colour ? "yes" : "no"}};
+    }
+    /// The patches that have these settings. @throws ValueError for a setting that is missing or no number
+    static Patches from(const FeatureSettings& settings) {
+        const auto one = [&](const char* name) { return setting<std::size_t>(settings, name, 1).front(); };
+        return Patches({.size = one("size"),
+                        .scales = setting<std::size_t>(settings, "scales"),
+                        .stride = one("stride"),
+                        .colour = text_setting(settings, "colour") == "yes"});
     }
     /// The pixels that the largest patch covers along each side.
     std::size_t reach() const { return options_.size * *std::ranges::max_element(options_.scales); }

@@ -7,11 +7,12 @@
 
 #include <algorithm>
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <ranges>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -30,12 +31,37 @@ struct LearnLocalOptions {
     std::size_t locations = 60'000; // that training draws from all training pictures; 1,000 or more
     double learning_rate = 1e-3;    // of Adam, above 0
     GradConOptions constraint{};    // alpha and beta
-    double false_alarm_rate = 0.01; // of pictures, and of pictures that show any region; in (0, 1)
-    std::uint64_t seed = 0;         // of the split, the locations, the first weights and their order
+    /// Of pictures, and of pictures that show any region; in (0, 1). See usable_false_alarm_rate.
+    std::optional<double> false_alarm_rate{};
+    std::uint64_t seed = 0; // of the split, the locations, the first weights and their order
     /// Of a location's statistics; empty: the reconstruction error, its logarithm standardised on held-out locations.
     std::function<AnyScoreRule(const Scores& normal)> score_rule{};
     Executor* executor = nullptr;               // nullptr: all of the machine's processors
     std::map<std::string, std::string> notes{}; // kept with the model
+};
+
+/// What suits features of Patches: all directions in which normal patches vary count alike (whitening), the code's
+/// distance counts beside the error, and a flaw may be as small as some three of 10,000 locations.
+/// docs/results/inspection.md has the figures.
+inline LearnLocalOptions learn_options_for_patches() {
+    LearnLocalOptions options;
+    options.scaling.whiten = true;
+    options.map.highest_share = 0.0003;
+    options.score_rule = [](const Scores& normal) -> AnyScoreRule {
+        constexpr std::array terms{Statistic::reconstruction_error, Statistic::code_distance};
+        return StandardizedSum::fit(terms, normal);
+    };
+    return options;
+}
+
+/// Pictures by number: pictures[i] is an ImageView<P>, i from 0 to pictures.size() - 1. A std::vector is one. So is a
+/// class of your own that reads a file when a picture is asked for. What the view shows must live until the next one is
+/// asked for.
+template <class S>
+concept PictureSequence = requires(const S& pictures, std::size_t i) {
+    { pictures.size() } -> std::convertible_to<std::size_t>;
+    pictures[i].height;
+    pictures[i].data;
 };
 
 /// The widths for locations of that many features: 5/4 of them, then less than a third.
@@ -46,29 +72,21 @@ inline std::vector<std::size_t> local_widths(std::size_t features) {
 /// Learns an Inspector from pictures of normal parts. 70 % of the pictures train the autoencoder, 15 % choose the epoch
 /// and fit the score rule, 15 % calibrate the pictures' scores and the regions. Features are not kept: each picture
 /// goes through the extractor three times at most, and only the drawn locations are stored.
-/// @param pictures a random-access range of ImageView<P>, 20 or more. An element may be made when it is asked for (a
-/// view that reads files), if what it shows lives until the next is asked for
+/// @param pictures 20 or more
 /// @param on_epoch called as on_epoch(Epoch&) after each epoch
 /// @throws ValueError for too few pictures, options out of their range, features that are not finite or never vary;
 /// DivergenceError when training fails; whatever the extractor throws
-template <FeatureExtractor Extractor, std::ranges::random_access_range Pictures>
+template <FeatureExtractor Extractor, PictureSequence Pictures>
 Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, const LearnLocalOptions& options = {},
                                  const OnEpoch& on_epoch = {}) {
     options.map.check();
-    const auto count = static_cast<std::size_t>(std::ranges::distance(pictures));
+    const std::size_t count = pictures.size();
     detail::check_sample_count(count);
     if (options.locations < 1000)
         throw ValueError(message("learn_local: 1,000 locations or more are needed; given: ", options.locations));
-    detail::check_rate("learn_local", "false_alarm_rate", options.false_alarm_rate);
     Rng rng(options.seed);
     const Split split = split_samples(count, false, rng);
-    if (const std::size_t needed = samples_needed(options.false_alarm_rate); split.calibration.size() < needed)
-        throw ValueError(message("learn_local: a false-alarm rate of ", options.false_alarm_rate, " needs ", needed,
-                                 " pictures to calibrate with, about ", needed * 100 / 15 + 1, " in all; there are ",
-                                 split.calibration.size()));
-    const auto picture = [&](std::size_t i) -> decltype(auto) {
-        return *(std::ranges::begin(pictures) + static_cast<std::ranges::range_difference_t<Pictures>>(i));
-    };
+    const double false_alarm_rate = usable_false_alarm_rate(options.false_alarm_rate, split.calibration.size());
 
     // Draws `wanted` locations, as many of each picture, and keeps their features as the extractor gives them.
     InspectionWorkspace<Extractor> w;
@@ -76,7 +94,7 @@ Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, 
     const auto draw = [&](const std::vector<std::size_t>& part, std::size_t wanted) {
         AlignedVector<float> features;
         for (std::size_t k = 0, drawn = 0; k < part.size(); ++k) {
-            auto&& image = picture(part[k]);
+            const auto image = pictures[part[k]];
             const FeatureMapView grid = joined_features(extractor, options.map, image, w);
             const std::size_t margin = options.map.margin, height = grid.shape(0) - 2 * margin,
                               width = grid.shape(1) - 2 * margin;
@@ -130,13 +148,12 @@ Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, 
     auto workspace = raw.workspace();
     std::vector<double> scores, peaks;
     for (const std::size_t i : split.calibration) {
-        auto&& image = picture(i);
+        const auto image = pictures[i];
         const Inspection inspection = raw.inspect(image, workspace);
         scores.push_back(inspection.score);
         peaks.push_back(std::ranges::max(inspection.map));
     }
-    return raw.with(Calibration(std::move(scores), options.false_alarm_rate),
-                    Calibration(std::move(peaks), options.false_alarm_rate));
+    return raw.with(Calibration(std::move(scores), false_alarm_rate), Calibration(std::move(peaks), false_alarm_rate));
 }
 
 } // namespace GRADCON_INSTRUCTION_SET

@@ -131,6 +131,16 @@ class Description {
         if (found == names.end()) throw ValueError(message(key, " cannot be ", name));
         return static_cast<std::size_t>(found - names.begin());
     }
+    /// All values, which must be texts. @throws ValueError for one that is none
+    std::map<std::string, std::string> texts() const {
+        std::map<std::string, std::string> all;
+        for (const auto& [key, value] : values_) {
+            const auto* text = value.get<std::string>();
+            if (text == nullptr) throw ValueError(message(key, " must be a text; it is ", value.text()));
+            all[key] = *text;
+        }
+        return all;
+    }
     /// @throws ValueError when a key is there that nobody took
     void refuse_rest() const {
         if (values_.empty()) return;

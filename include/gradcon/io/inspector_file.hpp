@@ -11,8 +11,8 @@
 #include <vector>
 
 // An inspector in one file, but for its feature extractor: what detector_file.hpp keeps of a model of rows, and
-//     metadata format              "gradcon-inspector", format_version "1"
-//     metadata extractor           the identity of the feature extractor, if it has one
+//     metadata format              "gradcon-inspector", format_version "2"
+//     metadata features            the settings of the feature extractor, texts by name; none if it has none
 //     metadata map                 {margin, smoothing, highest_share, average: 0 or 1}
 //     features.mean                of each channel
 //     features.scale               of each channel, or features.matrix: outputs x channels
@@ -21,7 +21,30 @@ namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 namespace io {
 
-inline constexpr unsigned inspector_format_version = 1;
+inline constexpr unsigned inspector_format_version = 2;
+
+namespace detail {
+
+inline FeatureSettings feature_settings(const ModelReader& reader) {
+    if (!reader.has_metadata("features")) return {};
+    return reader.object("features", [](const Description& d) { return d.texts(); });
+}
+
+/// @throws FileError that names the first setting that differs
+inline void check_settings(const ModelReader& reader, const FeatureSettings& given) {
+    const FeatureSettings trained = feature_settings(reader);
+    const auto value = [](const FeatureSettings& settings, const std::string& name) {
+        const auto found = settings.find(name);
+        return found == settings.end() ? "nothing" : "\"" + found->second + "\"";
+    };
+    for (const FeatureSettings& settings : {trained, given})
+        for (const auto& entry : settings)
+            if (const std::string a = value(trained, entry.first), b = value(given, entry.first); a != b)
+                reader.refuse("trained with features of another kind: " + entry.first + " is " + a + " there, " + b +
+                              " here");
+}
+
+} // namespace detail
 
 /// Keeps an inspector in one file, with a self-test. A file that was there is replaced at once or, on any error, not at
 /// all.
@@ -48,20 +71,34 @@ void save(const Inspector<Extractor>& inspector, const std::filesystem::path& pa
                                    .with("smoothing", model.map.smoothing)
                                    .with("highest_share", model.map.highest_share)
                                    .with("average", std::uint64_t{model.map.average ? 1U : 0U})});
-    if (const std::string identity = identity_of(inspector.extractor()); !identity.empty())
-        metadata["extractor"] = identity;
+    if (const FeatureSettings settings = settings_of(inspector.extractor()); !settings.empty()) {
+        Description features;
+        for (const auto& [name, value] : settings) features.set(name, value);
+        metadata["features"] = to_json({features});
+    }
     add_checksum(metadata, tensors);
     replace_file(path, serialize_safetensors(tensors, metadata));
 }
 
+/// What a program needs to know before it can read an inspector: with the settings it makes the feature extractor
+/// (Patches::from, OpenCvDnn::from).
+struct InspectorHeader {
+    FeatureSettings features; // none, where the extractor had none
+    std::map<std::string, std::string> notes;
+};
+
+/// @throws FileError when the file is no inspector's or damaged
+inline InspectorHeader read_inspector_header(const std::filesystem::path& path) {
+    const detail::ModelReader reader(path, "gradcon-inspector", inspector_format_version);
+    return {detail::feature_settings(reader), detail::read_notes(reader.file())};
+}
+
 /// Reads an inspector. @param extractor the one that it was trained with
-/// @throws FileError that names what is wrong, also for an extractor of another identity and a failed self-test
+/// @throws FileError that names what is wrong, also for an extractor of other settings and a failed self-test
 template <FeatureExtractor Extractor>
 Inspector<Extractor> load_inspector(const std::filesystem::path& path, Extractor extractor) {
     detail::ModelReader reader(path, "gradcon-inspector", inspector_format_version);
-    const std::string trained_with = reader.text("extractor"), given = identity_of(extractor);
-    if (trained_with != given)
-        reader.refuse("trained with features of \"" + trained_with + "\", not of \"" + given + "\"");
+    detail::check_settings(reader, settings_of(extractor));
     auto trained = detail::read_trained<float>(reader);
     FeatureScaling scaling;
     scaling.mean = reader.list<float>("features.mean");
