@@ -26,9 +26,10 @@ std::vector<double> covariance(const gradcon::FeatureScaling& scaling, const std
     const std::size_t n = scaling.outputs(), count = rows.size() / scaling.channels();
     std::vector<double> sum(n), products(n * n);
     gradcon::AlignedVector<float> centred;
-    std::vector<float> y(n);
+    std::vector<float> scaled(count * n);
+    gradcon::FeatureScaler(scaling).apply(rows.data(), count, scaled.data(), centred);
     for (std::size_t i = 0; i < count; ++i) {
-        scaling.apply(rows.data() + i * scaling.channels(), y.data(), centred);
+        const float* y = scaled.data() + i * n;
         for (std::size_t a = 0; a < n; ++a) {
             sum[a] += double{y[a]} / double(count);
             for (std::size_t b = 0; b < n; ++b) products[a * n + b] += double{y[a]} * double{y[b]} / double(count);
@@ -42,6 +43,37 @@ std::vector<double> covariance(const gradcon::FeatureScaling& scaling, const std
 } // namespace
 
 TEST_SUITE("feature scaling") {
+    TEST_CASE("many locations at once are scaled as by the definition") {
+        gradcon::Rng rng(2);
+        for (const std::size_t channels : {1U, 7U, 33U})
+            for (const std::size_t outputs : {1U, 5U, 33U, 70U})
+                for (const std::size_t count : {1U, 255U, 600U}) {
+                    gradcon::FeatureScaling scaling;
+                    for (std::size_t i = 0; i < channels; ++i)
+                        scaling.mean.push_back(static_cast<float>(gradcon::standard_normal(rng)));
+                    for (std::size_t i = 0; i < channels * outputs; ++i)
+                        scaling.matrix.push_back(static_cast<float>(gradcon::standard_normal(rng)));
+                    std::vector<float> from(count * channels), to(count * outputs);
+                    for (float& v : from) v = static_cast<float>(gradcon::standard_normal(rng));
+                    gradcon::AlignedVector<float> centred;
+                    gradcon::FeatureScaler(scaling).apply(from.data(), count, to.data(), centred);
+                    double largest = 0; // difference, in units of the most that rounding can do
+                    for (std::size_t k = 0; k < count; ++k)
+                        for (std::size_t o = 0; o < outputs; ++o) {
+                            double sum = 0, size = 0;
+                            for (std::size_t i = 0; i < channels; ++i) {
+                                const double product = double{scaling.matrix[o * channels + i]} *
+                                                       (double{from[k * channels + i]} - double{scaling.mean[i]});
+                                sum += product;
+                                size += std::abs(product);
+                            }
+                            const double unit = static_cast<double>(channels + 2) * 0x1p-24 * size + 1e-30;
+                            largest = std::max(largest, std::abs(double{to[k * outputs + o]} - sum) / unit);
+                        }
+                    CHECK(largest <= 1);
+                }
+    }
+
     TEST_CASE("standardised, each channel has variance 1; whitened, the outputs are uncorrelated too") {
         gradcon::Rng rng(1);
         const auto rows = correlated(5000, rng);

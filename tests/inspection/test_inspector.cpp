@@ -56,12 +56,11 @@ TEST_SUITE("inspector") {
         const gradcon::Scorer scorer{trained.model, trained.params, trained.policy, trained.profile};
         gradcon::Patches::Workspace extraction;
         const auto raw = patches(view(pictures[0]), extraction)[0];
-        const auto& scaling = inspector.model().scaling;
+        const gradcon::FeatureScaler scaler(inspector.model().scaling);
         gradcon::Tensor<float, 4> locations;
-        locations.resize({map.size(), 1, 1, scaling.outputs()});
+        locations.resize({map.size(), 1, 1, scaler.outputs()});
         gradcon::AlignedVector<float> centred;
-        for (std::size_t i = 0; i < map.size(); ++i)
-            scaling.apply(raw.data() + i * raw.shape(2), locations.data() + i * scaling.outputs(), centred);
+        scaler.apply(raw.data(), map.size(), locations.data(), centred);
         gradcon::SerialExecutor serial;
         auto expected = gradcon::scores_by(trained.score_rule, gradcon::score_each(scorer, locations, serial));
         std::vector<double> storage;

@@ -4,13 +4,15 @@
 #include "gradcon/core/finite.hpp"
 #include "gradcon/core/simd.hpp"
 #include "gradcon/core/tensor.hpp"
-#include "gradcon/kernels/cosine.hpp"
+#include "gradcon/kernels/dense.hpp"
 #include "gradcon/kernels/eigenvectors.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace gradcon {
@@ -25,20 +27,6 @@ struct FeatureScaling {
     std::size_t channels() const { return mean.size(); }
     std::size_t outputs() const { return matrix.empty() ? mean.size() : matrix.size() / mean.size(); }
 
-    /// @param from channels() numbers  @param to outputs() numbers; not `from`
-    void apply(const float* from, float* to, AlignedVector<float>& centred) const {
-        const std::size_t n = channels();
-        if (matrix.empty()) {
-            for (std::size_t i = 0; i < n; ++i) to[i] = scale[i] * (from[i] - mean[i]);
-            return;
-        }
-        centred.resize(n);
-        for (std::size_t i = 0; i < n; ++i) centred[i] = from[i] - mean[i];
-        for (std::size_t k = 0, count = outputs(); k < count; ++k)
-            to[k] = static_cast<float>(
-                kernels::dot(std::span<const float>(matrix).subspan(k * n, n), std::span<const float>(centred)));
-    }
-
     /// @throws ShapeError when the parts do not fit one another, ValueError for numbers that are not finite
     void check() const {
         const std::size_t n = mean.size();
@@ -50,6 +38,52 @@ struct FeatureScaling {
             !std::ranges::all_of(matrix, finite))
             throw ValueError("FeatureScaling: a number is not finite");
     }
+};
+
+/// Scales the features of many locations at once. Const, so threads may share it.
+class FeatureScaler {
+  public:
+    /// @throws as FeatureScaling::check does
+    explicit FeatureScaler(FeatureScaling scaling) : scaling_(std::move(scaling)) {
+        scaling_.check();
+        if (scaling_.matrix.empty()) return;
+        const auto in = static_cast<kernels::Index>(scaling_.channels()),
+                   out = static_cast<kernels::Index>(scaling_.outputs());
+        packed_.gather.resize(scaling_.matrix.size());
+        kernels::pack_dense(in, out, packed_.gather.data(), [&](kernels::Index i, kernels::Index o) {
+            return scaling_.matrix[static_cast<std::size_t>(o * in + i)];
+        });
+    }
+
+    const FeatureScaling& scaling() const { return scaling_; }
+    std::size_t channels() const { return scaling_.channels(); }
+    std::size_t outputs() const { return scaling_.outputs(); }
+
+    /// @param from count * channels() numbers  @param to count * outputs() numbers; not `from`
+    /// @param centred room to work in
+    void apply(const float* from, std::size_t count, float* to, AlignedVector<float>& centred) const {
+        const std::size_t n = channels(), m = outputs();
+        const std::vector<float>&mean = scaling_.mean, &scale = scaling_.scale;
+        if (scaling_.matrix.empty()) {
+            for (std::size_t k = 0; k < count; ++k, from += n, to += n)
+                for (std::size_t i = 0; i < n; ++i) to[i] = scale[i] * (from[i] - mean[i]);
+            return;
+        }
+        constexpr std::size_t block = 256; // of locations: what is centred stays in the cache
+        centred.resize(std::min(block, count) * n);
+        for (std::size_t done = 0; done < count; done += block) {
+            const std::size_t now = std::min(block, count - done);
+            for (std::size_t k = 0; k < now; ++k, from += n)
+                for (std::size_t i = 0; i < n; ++i) centred[k * n + i] = from[i] - mean[i];
+            const std::array product{kernels::Product<float>{packed_, Batch<float>(centred.data(), {now, 1, 1, n})}};
+            kernels::dense(std::span<const kernels::Product<float>>(product), &kernels::Packed<float>::gather, {},
+                           TensorView<float, 4>(to + done * m, {now, 1, 1, m}));
+        }
+    }
+
+  private:
+    FeatureScaling scaling_;
+    kernels::Packed<float> packed_; // the matrix
 };
 
 /// How to scale. Standardised, each channel has variance 1. Whitened, the `components` directions in which the features

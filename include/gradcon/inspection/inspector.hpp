@@ -105,9 +105,8 @@ class Inspector {
     /// not fit
     Inspector(Extractor extractor, LocalModel model)
         : extractor_(std::move(extractor)), model_(std::move(model)), smoothing_(model_.map.smoothing),
-          scorer_(make_scorer()) {
+          scaler_(std::make_shared<const FeatureScaler>(model_.scaling)), scorer_(make_scorer()) {
         model_.map.check();
-        model_.scaling.check();
         if (model_.scaling.outputs() != scorer_->values())
             throw ShapeError(message("the network takes ", scorer_->values(),
                                      " features of a location, the scaling gives ", model_.scaling.outputs()));
@@ -159,18 +158,17 @@ class Inspector {
     /// @return height and width of the map
     template <Pixel P>
     std::pair<std::size_t, std::size_t> prepare(const ImageView<P>& picture, Workspace& w) const {
-        const FeatureScaling& scaling = model_.scaling;
+        const std::size_t channels = model_.scaling.channels(), outputs = model_.scaling.outputs();
         const FeatureMapView grid = joined_features(extractor_, model_.map, picture, w);
-        if (grid.shape(2) != scaling.channels())
+        if (grid.shape(2) != channels)
             throw ShapeError(message("the feature extractor gave ", grid.shape(2),
-                                     " channels, the model was trained with ", scaling.channels()));
-        const std::size_t margin = model_.map.margin, outputs = scaling.outputs();
+                                     " channels, the model was trained with ", channels));
+        const std::size_t margin = model_.map.margin;
         const std::size_t height = grid.shape(0) - 2 * margin, width = grid.shape(1) - 2 * margin;
         w.features.resize(height * width * outputs);
         for (std::size_t y = 0; y < height; ++y)
-            for (std::size_t x = 0; x < width; ++x)
-                scaling.apply(grid.data() + ((y + margin) * grid.shape(1) + x + margin) * scaling.channels(),
-                              w.features.data() + (y * width + x) * outputs, w.centred);
+            scaler_->apply(grid.data() + ((y + margin) * grid.shape(1) + margin) * channels, width,
+                           w.features.data() + y * width * outputs, w.centred);
         return {height, width};
     }
 
@@ -221,6 +219,7 @@ class Inspector {
     Extractor extractor_;
     LocalModel model_;
     MapSmoothing smoothing_;
+    std::shared_ptr<const FeatureScaler> scaler_; // copies share both
     std::shared_ptr<const LocationScorer<float>> scorer_;
 };
 

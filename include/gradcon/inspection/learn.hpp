@@ -115,14 +115,13 @@ Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, 
                                validation = draw(split.validation, options.locations / 8);
     FeatureStatistics statistics(channels);
     for (std::size_t i = 0; i < training.size(); i += channels) statistics.add(training.data() + i);
-    FeatureScaling scaling = statistics.fit(options.scaling);
+    const FeatureScaler scaler(statistics.fit(options.scaling));
 
-    const std::size_t outputs = scaling.outputs();
+    const std::size_t outputs = scaler.outputs();
     const auto scaled = [&](const AlignedVector<float>& features) {
         Tensor<float, 4> locations;
         locations.resize({features.size() / channels, 1, 1, outputs});
-        for (std::size_t i = 0; i < features.size() / channels; ++i)
-            scaling.apply(features.data() + i * channels, locations.data() + i * outputs, w.centred);
+        scaler.apply(features.data(), features.size() / channels, locations.data(), w.centred);
         return locations;
     };
     TrainingSet<float> set;
@@ -144,7 +143,7 @@ Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, 
     learning.fit(on_epoch);
     TrainedModel<float> trained = learning.finish().trained(); // not calibrated: pictures are, below
 
-    const Inspector<Extractor> raw(std::move(extractor), {std::move(scaling), std::move(trained), options.map});
+    const Inspector<Extractor> raw(std::move(extractor), {scaler.scaling(), std::move(trained), options.map});
     auto workspace = raw.workspace();
     std::vector<double> scores, peaks;
     for (const std::size_t i : split.calibration) {

@@ -10,6 +10,16 @@ namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 namespace kernels {
 
+/// A matrix in the order in which `dense` reads it.
+/// @param to rows * columns numbers  @param at at(row, column): what x of that row contributes to y of that column
+template <class T, class At>
+void pack_dense(Index rows, Index columns, T* to, At&& at) {
+    for_each_channel_tile<T>(columns, [&](Index first, auto vectors, auto lanes) {
+        for (Index row = 0; row < rows; ++row)
+            for (Index i = 0; i < vectors * lanes; ++i) *to++ = at(row, first + i);
+    });
+}
+
 /// y = finish(sum of x * weight over the products), x and y one row a sample: the samples take the place of a row of
 /// positions. @param weight which of the packed weights
 template <class T>

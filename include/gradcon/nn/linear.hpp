@@ -56,23 +56,15 @@ class Linear : public Bilinear<Linear> {
         const Index in = static_cast<Index>(in_features_), out = static_cast<Index>(out_features_);
         packed.gather.resize(in_features_ * out_features_);
         packed.scatter.resize(in_features_ * out_features_);
-        pack_columns(in, out, packed.gather.data(),
-                     [&](Index i, Index o) { return params.weight.data()[i * out + o]; });
-        pack_columns(out, in, packed.scatter.data(),
-                     [&](Index o, Index i) { return params.weight.data()[i * out + o]; });
+        kernels::pack_dense(in, out, packed.gather.data(),
+                            [&](Index i, Index o) { return params.weight.data()[i * out + o]; });
+        kernels::pack_dense(out, in, packed.scatter.data(),
+                            [&](Index o, Index i) { return params.weight.data()[i * out + o]; });
         packed.bias = params.bias;
     }
 
   private:
     friend struct Bilinear<Linear>;
-
-    template <class T, class At>
-    static void pack_columns(kernels::Index rows, kernels::Index columns, T* to, At&& at) {
-        kernels::for_each_channel_tile<T>(columns, [&](kernels::Index first, auto vectors, auto lanes) {
-            for (kernels::Index row = 0; row < rows; ++row)
-                for (kernels::Index i = 0; i < vectors * lanes; ++i) *to++ = at(row, first + i);
-        });
-    }
 
     template <class T>
     using Products = std::span<const kernels::Product<T>>;
