@@ -4,17 +4,11 @@
 
 namespace fs = std::filesystem;
 
-bool has_mvtec_layout(const fs::path& folder) {
-    return fs::is_directory(folder / "train" / "good") && fs::is_directory(folder / "test");
-}
+bool has_mvtec_layout(const fs::path& folder) { return fs::is_directory(folder / "test" / "good"); }
 
 std::string training_input(const std::string& input) {
     const fs::path good = fs::path(input) / "train" / "good";
     return fs::is_directory(good) ? good.string() : input;
-}
-
-std::string scoring_input(const std::string& input) {
-    return has_mvtec_layout(input) ? (fs::path(input) / "test").string() : input;
 }
 
 std::vector<LabelledFolder> mvtec_test_folders(const fs::path& folder) {

@@ -15,14 +15,11 @@ struct LabelledFolder {
     std::filesystem::path masks{}; // the folder of its masks; empty without one
 };
 
-/// Has the folder MVTec AD's layout?
+/// Has the folder MVTec AD's layout, normal and abnormal pictures below it?
 bool has_mvtec_layout(const std::filesystem::path& folder);
 
 /// Where the normal samples to train with are: train/good of MVTec AD's layout, or the input as it is.
 std::string training_input(const std::string& input);
-
-/// Where the samples to score are: test of MVTec AD's layout, or the input as it is.
-std::string scoring_input(const std::string& input);
 
 /// The labelled folders of MVTec AD's layout, or of its test folder, normal ones first; none for another layout.
 std::vector<LabelledFolder> mvtec_test_folders(const std::filesystem::path& folder);

@@ -23,7 +23,7 @@ struct FeatureOptions {
     std::vector<float> mean{0, 0, 0}, deviation{1, 1, 1}; // of its input
     bool blue_first = false;                              // likewise
     gradcon::PatchOptions patches;
-    std::optional<std::size_t> margin;
+    std::optional<std::size_t> margin, locations;
     std::optional<double> smoothing, highest_share;
     bool whole = false; // no local model
 };

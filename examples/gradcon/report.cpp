@@ -40,7 +40,7 @@ td,thead th{white-space:nowrap}th:first-child,.text{text-align:left}td.text{whit
 td small,th small{display:block;color:var(--soft);font-weight:400}
 figure{margin:0;break-inside:avoid}figcaption{font-size:.85rem;color:var(--soft);overflow-wrap:anywhere}
 .plots,.samples{display:flex;flex-wrap:wrap;gap:1.2rem 2rem;margin-top:1rem}.plots figure{flex:0 1 28rem}
-.samples figure{flex:0 1 32rem}.samples img{width:100%;height:auto;display:block}
+.samples figure{flex:0 1 32rem}.samples.places figure{flex:0 1 20rem}.samples img{width:100%;height:auto;display:block}
 svg{width:100%;height:auto;display:block;overflow:visible}svg text{font:13px system-ui,sans-serif;fill:currentColor}
 svg .grid,svg .chance{stroke:var(--line);fill:none}svg .chance{stroke-dasharray:4 3;stroke:var(--soft)}
 svg .normal,svg .abnormal{fill-opacity:.35;stroke-width:1.5}svg .normal{fill:var(--normal);stroke:var(--normal)}
@@ -279,7 +279,7 @@ class Page {
                           "of its sensor.");
         for (std::size_t k = 0; k < groups.size(); ++k) {
             text_ += "<h3>" + titles[k] + "</h3>\n";
-            text_ += image ? "<div class=\"samples\">\n"
+            text_ += image ? (heat_map_ ? "<div class=\"samples places\">\n" : "<div class=\"samples\">\n")
                            : "<div class=\"wide\"><table><thead><tr><th>sample</th><th>score</th><th>p-value</th>"
                              "<th></th><th class=\"text\">largest errors</th></tr></thead><tbody>\n";
             for (const std::size_t i : groups[k])

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -87,7 +88,11 @@ void print(const Options& options, const Scored& scored, bool local) {
 
 int score(const Options& given) {
     Options options = given;
-    for (std::string& input : options.inputs) input = scoring_input(input);
+    for (std::string& input : options.inputs) {
+        if (!has_mvtec_layout(input)) continue;
+        std::fprintf(stderr, "%s: only its folder test is scored\n", input.c_str());
+        input = (std::filesystem::path(input) / "test").string();
+    }
     const Model model = load_model(options);
     const auto source = open_sources(options.inputs, input_options(options, model));
     check_input(model, *source, options.inputs.front());

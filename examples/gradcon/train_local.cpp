@@ -108,6 +108,7 @@ gradcon::LearnLocalOptions learn_options(const Options& options, const Features&
     learn.map.margin = f.margin.value_or(learn.map.margin);
     learn.map.smoothing = f.smoothing.value_or(learn.map.smoothing);
     learn.map.highest_share = f.highest_share.value_or(learn.map.highest_share);
+    learn.locations = f.locations.value_or(learn.locations);
     if (options.epochs != 0) learn.epochs = options.epochs;
     learn.constraint.alpha = options.alpha;
     learn.false_alarm_rate = options.false_alarm_rate;

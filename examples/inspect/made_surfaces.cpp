@@ -30,9 +30,7 @@ void run(std::uint64_t seed, std::size_t count, std::size_t width) {
 
     using Clock = std::chrono::steady_clock;
     auto start = Clock::now();
-    gradcon::LearnLocalOptions options;
-    options.scaling = {.whiten = true, .components = 48};
-    options.map.highest_share = 0.0003; // some five locations: these flaws are small
+    gradcon::LearnLocalOptions options = gradcon::learn_options_for_patches();
     options.false_alarm_rate = 0.05;
     options.seed = seed;
     const auto inspector = gradcon::learn_local(gradcon::Patches(), views, options);

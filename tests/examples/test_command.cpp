@@ -9,8 +9,6 @@
 #include <gradcon/evaluation/metrics.hpp>
 #include <gradcon/io/detector_file.hpp>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -23,17 +21,6 @@
 using namespace command;
 
 namespace {
-
-using Json = nlohmann::json;
-
-std::vector<Json> lines(const std::string& text) {
-    std::vector<Json> all;
-    std::istringstream stream(text);
-    for (std::string line; std::getline(stream, line);) all.push_back(Json::parse(line));
-    return all;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 Words names(const std::vector<Json>& scored) {
     Words all;

@@ -32,6 +32,31 @@ struct Network {
 } // namespace
 
 TEST_SUITE("opencv dnn") {
+    TEST_CASE("an extractor comes back from its settings; a setting that is wrong is named") {
+        const Network network;
+        for (const gradcon::NetworkInput& input :
+             {gradcon::NetworkInput{.longest_side = 99, .mean = {0.1F, 1.0F / 3, 1e-9F}, .deviation = {0.229F, 3, 7}},
+              gradcon::NetworkInput{.height = 16, .width = 24, .order = gradcon::PixelOrder::bgr}}) {
+            const gradcon::OpenCvDnn extract(network.path, {"features"}, input);
+            const auto again = gradcon::OpenCvDnn::from(network.path, extract.settings());
+            CHECK(again.layers() == extract.layers());
+            CHECK(again.input().mean == input.mean);
+            CHECK(again.input().size_for(300, 200) == input.size_for(300, 200));
+            CHECK(again.settings() == extract.settings());
+            auto settings = extract.settings();
+            settings["mean"] = "0.1 x 2";
+            CHECK_THROWS_WITH_AS(gradcon::OpenCvDnn::from(network.path, settings),
+                                 "the setting mean of the features is not made of numbers: 0.1 x 2",
+                                 gradcon::ValueError);
+            settings["mean"] = "0.1 2";
+            CHECK_THROWS_WITH_AS(gradcon::OpenCvDnn::from(network.path, settings),
+                                 "the setting mean of the features has 2 numbers, not 3", gradcon::ValueError);
+            settings.erase("mean");
+            CHECK_THROWS_WITH_AS(gradcon::OpenCvDnn::from(network.path, settings),
+                                 "the settings of the features lack mean", gradcon::ValueError);
+        }
+    }
+
     TEST_CASE("maps are the network's outputs, channels last, of the picture as the options say") {
         const Network network;
         gradcon::Rng rng(2);

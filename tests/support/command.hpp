@@ -7,6 +7,7 @@
 #include <gradcon/core/error.hpp>
 
 #include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <csignal>
@@ -16,6 +17,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -98,6 +100,17 @@ class Place {
   private:
     TemporaryFolder folder_;
 };
+
+using Json = nlohmann::json;
+
+inline std::vector<Json> lines(const std::string& text) {
+    std::vector<Json> all;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) all.push_back(Json::parse(line));
+    return all;
+}
+
+inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// Stripes of any phase with some noise; those of an anomaly lie across.
 inline Picture stripes(gradcon::Rng& rng, bool anomaly, std::size_t height = 16, std::size_t width = 16,

@@ -19,10 +19,10 @@ inline namespace GRADCON_INSTRUCTION_SET {
 
 /// Patches at several scales: how large, and how far apart.
 struct PatchOptions {
-    std::size_t size = 8;                     // sides of a patch, in pixels of its scale; 2 to 1000
-    std::vector<std::size_t> scales = {2, 4}; // a patch covers size * scale pixels of the picture; 1 to 1000 each
-    std::size_t stride = 8;                   // of the grid, in pixels of the picture; 1 or more
-    bool colour = false;                      // three numbers a pixel instead of one
+    std::size_t size = 6;                        // sides of a patch, in pixels of its scale; 2 to 1000
+    std::vector<std::size_t> scales = {1, 2, 4}; // a patch covers size * scale pixels of the picture; 1 to 1000 each
+    std::size_t stride = 6;                      // of the grid, in pixels of the picture; 1 or more
+    bool colour = false;                         // three numbers a pixel instead of one
 
     friend bool operator==(const PatchOptions&, const PatchOptions&) = default;
 };

@@ -40,17 +40,13 @@ struct LearnLocalOptions {
     std::map<std::string, std::string> notes{}; // kept with the model
 };
 
-/// What suits features of Patches: all directions in which normal patches vary count alike (whitening), the code's
-/// distance counts beside the error, and a flaw may be as small as some three of 10,000 locations.
-/// docs/results/inspection.md has the figures.
+/// What suits features of Patches: all directions in which normal patches vary count alike (whitening), and a flaw may be
+/// as small as some three of 10,000 locations. docs/results/inspection.md has the figures.
 inline LearnLocalOptions learn_options_for_patches() {
     LearnLocalOptions options;
     options.scaling.whiten = true;
+    options.map.smoothing = 1.5;
     options.map.highest_share = 0.0003;
-    options.score_rule = [](const Scores& normal) -> AnyScoreRule {
-        constexpr std::array terms{Statistic::reconstruction_error, Statistic::code_distance};
-        return StandardizedSum::fit(terms, normal);
-    };
     return options;
 }
 
