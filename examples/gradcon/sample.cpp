@@ -159,12 +159,11 @@ class Sources final : public Source {
 };
 
 std::unique_ptr<Source> open_idx(const std::string& input, const InputOptions& options) {
-    auto idx = gradcon::data::read_idx(input);
+    const auto idx = gradcon::data::read_idx(input);
     if (idx.shape.size() != 3 && idx.shape.size() != 4)
         throw FileError(message(input, ": IDX images have 3 or 4 dimensions; these have ", idx.shape.size()));
-    if (idx.shape.size() == 3) idx.shape.push_back(1);
     gradcon::Tensor<std::uint8_t, 4> images;
-    images.resize({idx.shape[0], idx.shape[1], idx.shape[2], idx.shape[3]});
+    images.resize({idx.shape[0], idx.shape[1], idx.shape[2], idx.shape.size() == 4 ? idx.shape[3] : 1});
     std::ranges::copy(idx.values, images.data());
     std::vector<std::uint8_t> labels;
     std::string beside = fs::path(input).filename().string();

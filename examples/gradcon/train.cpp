@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -27,6 +28,15 @@ gradcon::AnyScoreRule make_score_rule(const std::string& name, const gradcon::Sc
     if (name == "finished_alignment") return gradcon::FinishedAlignmentScore{};
     if (name == "log_norm_density") return gradcon::LogNormDensityScore::fit(normal);
     throw BadUse{"--score cannot be " + name};
+}
+
+void print_explained(const gradcon::TrainedModel<float>& trained) {
+    const double share = std::strtod(trained.notes.at("explained").c_str(), nullptr);
+    std::fprintf(stderr, "%.1f %% of the held-out samples' variance is explained\n", 100 * share);
+    if (share < 0.1)
+        std::fprintf(stderr,
+                     "that is hardly more than their mean explains, so the model has learnt next to nothing of "
+                     "them: try --alpha 0, more --epochs, more samples, or (of pictures) features of a network\n");
 }
 
 namespace {
@@ -98,6 +108,7 @@ int train_whole(const Options& options) {
                          "rate of %.3g\n",
                          options.model.c_str(), learning.training().best_epoch, detector.calibration().threshold(),
                          learning.false_alarm_rate());
+            print_explained(detector.trained());
             return 0;
         } catch (const Interrupted&) {
             progress.interrupt();

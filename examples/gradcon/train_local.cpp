@@ -171,6 +171,7 @@ int train_local(const Options& options) {
                      "pictures\n",
                      options.model.c_str(), calibration.threshold(), inspector.model().regions.threshold(),
                      calibration.false_alarm_rate(), calibration.size());
+        print_explained(inspector.model().trained);
         return 0;
     } catch (const Interrupted&) { std::fprintf(stderr, "\nstopped; nothing is written\n"); }
     return interrupted_status;

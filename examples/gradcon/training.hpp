@@ -2,6 +2,7 @@
 
 #include "options.hpp"
 
+#include <gradcon/detector/trained_model.hpp>
 #include <gradcon/scoring/score_rules.hpp>
 
 #include <string>
@@ -15,3 +16,6 @@ bool wants_local(const Options& options);
 
 /// Learns a local model and writes it. @return the exit status
 int train_local(const Options& options);
+
+/// How much of the held-out samples the model explains, and a warning when it is next to nothing.
+void print_explained(const gradcon::TrainedModel<float>& trained);

@@ -21,7 +21,7 @@ struct Picture {
 
 enum class Flaw { none, scratch, spot, dent };
 
-/// @param flaw of 10 to 40 pixels, at a random place
+/// @param flaw of 10 to 40 pixels, at a random place, 4 to 24 gray levels brighter or darker at its peak
 inline Picture brushed_metal(std::size_t height, std::size_t width, Flaw flaw, gradcon::Rng& rng) {
     Picture picture{height, width, std::vector<std::uint8_t>(height * width), {}};
     std::vector<double> light(height * width);
@@ -42,7 +42,7 @@ inline Picture brushed_metal(std::size_t height, std::size_t width, Flaw flaw, g
         const double size = gradcon::uniform(rng, 10, 40), angle = gradcon::uniform(rng, 0, std::numbers::pi),
                      centre_y = gradcon::uniform(rng, 40, static_cast<double>(height) - 40),
                      centre_x = gradcon::uniform(rng, 40, static_cast<double>(width) - 40),
-                     strength = gradcon::uniform(rng, 14, 40) * (gradcon::uniform(rng, 0, 1) < 0.5 ? -1 : 1);
+                     strength = gradcon::uniform(rng, 4, 24) * (gradcon::uniform(rng, 0, 1) < 0.5 ? -1 : 1);
         for (std::size_t y = 0; y < height; ++y)
             for (std::size_t x = 0; x < width; ++x) {
                 const double dy = static_cast<double>(y) - centre_y, dx = static_cast<double>(x) - centre_x;
@@ -52,10 +52,12 @@ inline Picture brushed_metal(std::size_t height, std::size_t width, Flaw flaw, g
                 if (flaw == Flaw::scratch && std::abs(along) < size / 2)
                     change = strength * std::exp(-across * across / 2);
                 if (flaw == Flaw::spot) change = strength / (1 + std::exp(2 * (distance - size / 4)));
-                if (flaw == Flaw::dent)
-                    change = 0.6 * strength * along / size * std::exp(-distance * distance / (size * size / 16));
+                if (flaw == Flaw::dent) { // bright on one side, dark on the other
+                    const double reach = distance / (size / 4);
+                    change = 1.65 * strength * along / (size / 4) * std::exp(-reach * reach / 2);
+                }
                 light[y * width + x] += change;
-                if (std::abs(change) > 4) picture.flaw[y * width + x] = 1;
+                if (std::abs(change) > std::abs(strength) / 4) picture.flaw[y * width + x] = 1;
             }
     }
     for (std::size_t i = 0; i < light.size(); ++i)

@@ -34,7 +34,8 @@ struct LearnOptions {
     std::vector<std::size_t> widths{};
     std::size_t epochs = 50;     // 1 or more; the one with the least loss of the held-out samples is kept
     double learning_rate = 1e-3; // of Adam, above 0
-    GradConOptions constraint{}; // alpha and beta
+    /// alpha and beta. alpha is for samples whose values vary as those of MNIST do; see alpha_for.
+    GradConOptions constraint{};
     /// Of the calibration, in (0, 1). Without one it is 0.01, or the least that so few samples can keep.
     std::optional<double> false_alarm_rate{};
     std::uint64_t seed = 0; // of the split, the first weights and the order of the samples
@@ -43,6 +44,32 @@ struct LearnOptions {
     Executor* executor = nullptr; // nullptr: all of the machine's processors. The bits do not depend on it.
     std::map<std::string, std::string> notes{}; // kept with the model, for people
 };
+
+/// The mean square of what samples differ by from their mean: what an autoencoder can explain.
+/// @param samples N x height x width x channels, one or more
+template <class T>
+double variance_of(const Tensor<T, 4>& samples) {
+    const std::size_t count = samples.shape()[0], size = samples.size() / std::max<std::size_t>(1, count);
+    std::vector<double> mean(size);
+    for (std::size_t i = 0; i < samples.size(); ++i)
+        mean[i % size] += static_cast<double>(samples.data()[i]) / static_cast<double>(count);
+    double sum = 0;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+        const double difference = static_cast<double>(samples.data()[i]) - mean[i % size];
+        sum += difference * difference;
+    }
+    return sum / static_cast<double>(samples.size());
+}
+
+/// The weight of the alignment for samples of this variance. The loss is in units of the data and the alignment is not,
+/// so a fixed alpha rules the objective where the data hardly varies: the network then learns the mean and no more.
+/// The classes of MNIST and Fashion-MNIST have variances of .028 to .08 and keep alpha. Below .025 it shrinks with the
+/// square, since smaller gradients also turn more easily. Found on pictures of brushed metal (variance .003, 50 epochs):
+/// in proportion, 0 % of the held-out variance was explained; with the square, 91 %.
+inline double alpha_for(double alpha, double variance) {
+    const double share = std::min(1.0, variance / 0.025);
+    return alpha * share * share;
+}
 
 /// The widths of the encoder's layers that `learn` takes for samples of this shape. Pictures: the paper's 32, 32, 64,
 /// 64 channels, as many layers as the picture has room for. Tables: twice the numbers of a sample (16 to 256), then
@@ -155,18 +182,30 @@ class Learning {
         trained.notes.insert({{"samples", std::to_string(set_.training.shape()[0])},
                               {"epochs", std::to_string(training_.epochs)},
                               {"best_epoch", std::to_string(training_.best_epoch)},
+                              {"explained", std::to_string(explained(held_out))},
                               {"seed", std::to_string(options_.seed)}});
         return Detector<T>(std::move(trained));
     }
 
   private:
+    /// The share of the held-out samples' variance that the network explains; below 0 it is worse than their mean.
+    double explained(const Scores& held_out) const {
+        double error = 0;
+        for (std::size_t i = 0; i < held_out.samples(); ++i)
+            error += held_out[i].reconstruction_error() / static_cast<double>(held_out.samples());
+        const double variance = variance_of(set_.validation);
+        return variance > 0 ? 1 - error / variance : 0;
+    }
+
     Executor& executor() { return options_.executor != nullptr ? *options_.executor : *own_threads_; }
 
     Training begin() const {
         Rng rng(options_.seed);
+        GradConOptions constraint = options_.constraint;
+        constraint.alpha = alpha_for(constraint.alpha, variance_of(set_.training));
         Params params = model_.template init<T>(rng);
         scale_to_he(params);
-        return {params, Policy{params.decoder, options_.constraint},
+        return {params, Policy{params.decoder, constraint},
                 Adam<Params>{params, {.learning_rate = options_.learning_rate}}, rng};
     }
 

@@ -45,7 +45,6 @@ struct LearnLocalOptions {
 inline LearnLocalOptions learn_options_for_patches() {
     LearnLocalOptions options;
     options.scaling.whiten = true;
-    options.map.smoothing = 1.5;
     options.map.highest_share = 0.0003;
     return options;
 }
