@@ -292,9 +292,7 @@ std::vector<std::uint8_t> read_mask(const fs::path& file, const Picture& picture
     if (have[0] != need[0] || have[1] != need[1])
         throw FileError(message(file.string(), ": a mask of ", have[0], " x ", have[1], " pixels, its picture has ",
                                 need[0], " x ", need[1]));
-    std::vector<std::uint8_t> inside(need[0] * need[1]);
-    for (std::size_t i = 0; i < inside.size(); ++i) inside[i] = mask.data()[i * have[2]] > 127 ? 1 : 0;
-    return inside;
+    return inside_mask(mask);
 }
 
 std::map<std::string, Sample> read_again(const Evaluation& evaluation, std::set<std::string> names,

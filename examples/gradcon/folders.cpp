@@ -32,3 +32,10 @@ fs::path mask_of(const fs::path& picture, const fs::path& masks) {
         if (fs::path mask = masks / (picture.stem().string() + ending); fs::exists(mask)) return mask;
     return {};
 }
+
+std::vector<std::uint8_t> inside_mask(const Picture& mask) {
+    const std::size_t channels = mask.shape()[2];
+    std::vector<std::uint8_t> inside(mask.size() / channels);
+    for (std::size_t i = 0; i < inside.size(); ++i) inside[i] = mask.data()[i * channels] > 127 ? 1 : 0;
+    return inside;
+}

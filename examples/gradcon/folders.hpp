@@ -1,5 +1,8 @@
 #pragma once
 
+#include "sample.hpp"
+
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -26,3 +29,6 @@ std::vector<LabelledFolder> mvtec_test_folders(const std::filesystem::path& fold
 
 /// The mask of a picture, NAME_mask.png or NAME.png; empty when there is none.
 std::filesystem::path mask_of(const std::filesystem::path& picture, const std::filesystem::path& masks);
+
+/// 1 for each pixel of a mask that is brighter than 127: a defect, or where to look.
+std::vector<std::uint8_t> inside_mask(const Picture& mask);

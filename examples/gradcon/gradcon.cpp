@@ -60,6 +60,7 @@ void add_features(CLI::App& command, Options& options) {
     add("--highest-share", f.highest_share,
         "of the places, whose mean is the picture's score (patches: 0.0003, networks: 0.01)")
         ->check(CLI::Range(0.0, 1.0));
+    add("--area", f.area, "a picture that is white where to look and black elsewhere");
     add("--locations", f.locations, "places that training draws from all pictures (60000)")
         ->check(CLI::Range(1000, 100'000'000));
     command.add_flag("--whole", f.whole, "one autoencoder of the whole picture instead")

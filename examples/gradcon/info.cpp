@@ -4,6 +4,7 @@
 #include <gradcon/io/layers.hpp>
 #include <gradcon/io/safetensors.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -52,6 +53,11 @@ void print_features(const Inspector& inspector) {
     const auto& map = inspector.model().map;
     std::printf("map: margin %zu, smoothing %g, the score is the mean of the highest %g of a map\n", map.margin,
                 map.smoothing, map.highest_share);
+    if (!map.area.empty())
+        std::printf("area: %.1f %% of a mask of %zu x %zu pixels\n",
+                    100 * static_cast<double>(std::ranges::count_if(map.area.inside, [](auto v) { return v != 0; })) /
+                        static_cast<double>(map.area.inside.size()),
+                    map.area.height, map.area.width);
 }
 
 void print_input(const gradcon::Input& input) {

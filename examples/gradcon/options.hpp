@@ -25,6 +25,7 @@ struct FeatureOptions {
     gradcon::PatchOptions patches;
     std::optional<std::size_t> margin, locations;
     std::optional<double> smoothing, highest_share;
+    std::string area;   // a picture that is not black where to look
     bool whole = false; // no local model
 };
 

@@ -1,9 +1,11 @@
+#include "folders.hpp"
 #include "interrupt.hpp"
 #include "model.hpp"
 #include "progress.hpp"
 #include "training.hpp"
 #include "training_set.hpp"
 
+#include "readers/picture_file.hpp"
 #include <gradcon/inspection/learn.hpp>
 #include <gradcon/io/inspector_file.hpp>
 
@@ -108,6 +110,13 @@ gradcon::LearnLocalOptions learn_options(const Options& options, const Features&
     learn.map.margin = f.margin.value_or(learn.map.margin);
     learn.map.smoothing = f.smoothing.value_or(learn.map.smoothing);
     learn.map.highest_share = f.highest_share.value_or(learn.map.highest_share);
+    if (!f.area.empty()) {
+        const Picture mask = readers::read_picture(f.area);
+        learn.map.area = {mask.shape()[0], mask.shape()[1], inside_mask(mask)};
+        try {
+            learn.map.area.check();
+        } catch (const gradcon::ValueError& error) { throw FileError(f.area + ": " + error.what()); }
+    }
     learn.locations = f.locations.value_or(learn.locations);
     if (options.epochs != 0) learn.epochs = options.epochs;
     learn.constraint.alpha = options.alpha;

@@ -86,7 +86,7 @@ TEST_SUITE("places") {
             for (const Json& region : line["regions"]) CHECK(region["p_value"].get<double>() <= 0.1);
         }
         CHECK(found == 24);
-        CHECK(alarms <= 5); // 2.8 of 10^3 calibrations of 21 pictures have more
+        CHECK(alarms <= 5); // of 12; 5 of 1,000 calibrations of 21 pictures have more
 
         const std::string csv = place.done({"score", "parts/test/hole", "--model", "m", "--format", "csv"}).out;
         CHECK(csv.starts_with("sample,score,p_value,anomalous,regions,boxes\nparts/test/hole/100.png,"));
@@ -169,6 +169,29 @@ TEST_SUITE("places") {
         write_stripes(place / "small", 24, false, 1);
         place.done({"train", "small", "--model", "s", "--epochs", "1", "--width", "4"});
         CHECK(contains(place.done({"info", "--model", "s"}).out, "pictures as 16 x 16 x 1"));
+    }
+
+    TEST_CASE("an area: flaws elsewhere do not count") {
+        const Place place;
+        write_mvtec(place / "parts", 140, 4);
+        Picture left; // the flaws are in the right half
+        left.resize({2, 2, 1});
+        left(0, 0, 0) = left(1, 0, 0) = 255;
+        left(0, 1, 0) = left(1, 1, 0) = 0;
+        write_png(place / "left.png", left);
+        place.done(with({"train", "parts", "--model", "m", "--features", "patches", "--area", "left.png",
+                         "--false-alarm-rate", "0.1"},
+                        small));
+        std::size_t alarms = 0;
+        for (const Json& line : lines(place.done({"score", "parts", "--model", "m", "--format", "jsonl"}).out))
+            alarms += line["anomalous"].get<bool>();
+        CHECK(alarms <= 6); // of 12, all as normal as they come: 1 of 1,000 calibrations has more
+        CHECK(contains(place.done({"info", "--model", "m"}).out, "area: 50.0 % of a mask of 2 x 2 pixels"));
+        std::ranges::fill(left, std::uint8_t{0});
+        write_png(place / "black.png", left);
+        const Run run = place.run({"train", "parts", "--features", "patches", "--area", "black.png"});
+        CHECK(run.status == 3);
+        CHECK(contains(run.err, "black.png: Area: no pixel is inside"));
     }
 
     TEST_CASE("what cannot be is refused by name, and nothing is written") {

@@ -118,6 +118,36 @@ TEST_SUITE("inspector") {
         }
     }
 
+    TEST_CASE("what lies outside of the area does not count, whatever it is") {
+        auto o = options();
+        o.map.area = {1, 2, {1, 0}}; // the left half
+        const auto normal = surfaces(80, 1);
+        const auto inspector = gradcon::learn_local(patches, views(normal), o);
+        auto w = inspector.workspace();
+        gradcon::Rng a(7), b(7), c(7);
+        const Pixels plain = surface(a), outside = surface(b, true, 30, 62), inside = surface(c, true, 30, 8);
+        const double usual = inspector.inspect(view(plain), w).score;
+        const auto ignored = inspector.inspect(view(outside), w);
+        CHECK(ignored.score == usual);
+        CHECK(ignored.regions.empty());
+        for (std::size_t y = 0; y < ignored.height; ++y) // the right half has the least score of the left one
+            CHECK(ignored.map[y * ignored.width + ignored.width - 1] == std::ranges::min(ignored.map));
+        const auto found = inspector.inspect(view(inside), w);
+        CHECK(found.anomalous);
+        REQUIRE(!found.regions.empty());
+        for (const auto& region : found.regions) CHECK(region.box.right <= 44); // a location's pixels cross the middle
+
+        o.map.area = {2, 2, {0, 0, 0, 0}};
+        CHECK_THROWS_WITH_AS(gradcon::learn_local(patches, views(normal), o), "Area: no pixel is inside",
+                             gradcon::ValueError);
+        o.map.area = {2, 2, {1, 0, 0}};
+        CHECK_THROWS_AS(gradcon::learn_local(patches, views(normal), o), gradcon::ShapeError);
+        o.map.area = {};
+        o.map.area = {400, 400, std::vector<std::uint8_t>(160'000)};
+        o.map.area.inside[0] = 1; // the centre of no location
+        CHECK_THROWS_AS(gradcon::learn_local(patches, views(normal), o), gradcon::ShapeError);
+    }
+
     TEST_CASE("what cannot be learned or inspected is refused by name") {
         const auto few = surfaces(12, 1), enough = surfaces(60, 1);
         CHECK_THROWS_WITH_AS(gradcon::learn_local(patches, views(few), options()),

@@ -23,6 +23,7 @@ gradcon::Inspector<gradcon::Patches> learned_with_margin(bool whiten) {
     options.false_alarm_rate = 0.2;
     options.scaling = {.whiten = whiten, .components = 9};
     options.map = {.margin = 1, .smoothing = 0.7, .highest_share = 0.05};
+    if (whiten) options.map.area = {2, 2, {1, 0, 0, 1}};
     options.notes = {{"line", "7"}};
     const auto normal = surfaces(40, 1);
     return gradcon::learn_local(patches, views(normal), options);

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <span>
@@ -23,6 +24,36 @@
 namespace gradcon {
 inline namespace GRADCON_INSTRUCTION_SET {
 
+/// Where to look: a picture that is not 0 there, of any size; it is laid over each picture. Empty: everywhere.
+struct Area {
+    std::size_t height = 0, width = 0;
+    std::vector<std::uint8_t> inside{}; // height * width
+
+    bool empty() const { return inside.empty(); }
+    /// @throws ShapeError when the sizes do not fit, ValueError when nothing is inside
+    void check() const {
+        if (inside.size() != height * width)
+            throw ShapeError(message("Area: ", inside.size(), " values for ", height, " x ", width, " pixels"));
+        if (!empty() && std::ranges::none_of(inside, [](std::uint8_t v) { return v != 0; }))
+            throw ValueError("Area: no pixel is inside");
+    }
+    /// Of a map of rows x columns locations, those whose centre is inside, by number and ascending; all when empty.
+    /// @param margin locations at each border of the map that are not counted
+    /// @param numbers become them  @throws ShapeError when there is none
+    void locations(std::size_t rows, std::size_t columns, std::size_t margin, std::vector<std::size_t>& numbers) const {
+        numbers.clear();
+        const auto at = [](std::size_t i, std::size_t count, std::size_t pixels) {
+            return (2 * i + 1) * pixels / (2 * count);
+        };
+        for (std::size_t y = margin; y < rows - margin; ++y)
+            for (std::size_t x = margin; x < columns - margin; ++x)
+                if (empty() || inside[at(y, rows, height) * width + at(x, columns, width)] != 0)
+                    numbers.push_back((y - margin) * (columns - 2 * margin) + x - margin);
+        if (numbers.empty()) throw ShapeError(message("Area: of ", rows, " x ", columns, " locations none is inside"));
+    }
+    friend bool operator==(const Area&, const Area&) = default;
+};
+
 /// How the scores of locations become the score of a picture and its regions.
 struct MapOptions {
     /// Locations left out at each border: a network's padding makes them strange in every picture. 0 to 1000.
@@ -30,12 +61,14 @@ struct MapOptions {
     double smoothing = 1;        // deviation of a Gaussian, in locations; 0 to 100
     double highest_share = 0.01; // of the locations; the mean of their scores is the picture's. 0: the highest alone
     bool average = true;         // each feature map over 3 x 3 locations
+    Area area{};                 // locations elsewhere are neither learned nor scored
 
     void check() const {
         if (margin > 1000 || !(smoothing >= 0 && smoothing <= 100) || !(highest_share >= 0 && highest_share <= 1))
             throw ValueError(
                 message("MapOptions: margin is 0 to 1000, smoothing 0 to 100, highest_share 0 to 1; given: ", margin,
                         ", ", smoothing, " and ", highest_share));
+        area.check();
     }
     friend bool operator==(const MapOptions&, const MapOptions&) = default;
 };
@@ -57,7 +90,9 @@ struct Inspection {
     double p_value = std::numeric_limits<double>::quiet_NaN(); // see Calibration::p_value; NaN when not calibrated
     bool anomalous = false;
     std::size_t height = 0, width = 0; // of the map
-    std::span<const double> map{};     // the score of each location; in the workspace until it is used again
+    /// The score of each location, and outside of MapOptions::area the least of them; in the workspace until it is used
+    /// again.
+    std::span<const double> map{};
     std::span<const Region> regions{}; // boxes in pixels of the picture; likewise
 };
 
@@ -69,7 +104,8 @@ struct InspectionWorkspace {
     AlignedVector<float> features, centred; // as the autoencoder takes them
     LocationWorkspace<float> scoring;
     Scores scores;
-    std::vector<double> map, storage;
+    std::vector<double> map, storage, looked_at;
+    std::vector<std::size_t> area; // the numbers of the locations that are looked at
     RegionWorkspace region;
     std::vector<Region> regions;
 };
@@ -138,7 +174,8 @@ class Inspector {
     Inspection inspect(const ImageView<P>& picture, Workspace& w) const {
         const auto [height, width] = score_locations(picture, w);
         Inspection result{.height = height, .width = width, .map = w.map};
-        result.score = mean_of_highest(w.map, model_.map.highest_share, w.storage);
+        result.score =
+            mean_of_highest(model_.map.area.empty() ? w.map : w.looked_at, model_.map.highest_share, w.storage);
         const Calibration& pictures = calibration();
         if (!pictures.empty()) result.p_value = pictures.p_value(result.score);
         if (!pictures.empty() || pictures.own_threshold()) result.anomalous = pictures.is_anomalous(result.score);
@@ -191,7 +228,28 @@ class Inspector {
             w.map[i] = is_finite(statistics.reconstruction_error()) ? model_.trained.score_rule(statistics)
                                                                     : std::numeric_limits<double>::quiet_NaN();
         }
+        if (model_.map.area.empty()) {
+            smoothing_.apply(w.map, size.second, w.storage);
+            return size;
+        }
+        const std::size_t margin = model_.map.margin;
+        model_.map.area.locations(size.first + 2 * margin, size.second + 2 * margin, margin, w.area);
+        // what lies elsewhere is made usual, so that it does not reach inside by the smoothing
+        const auto take = [&] {
+            w.looked_at.clear();
+            for (const std::size_t i : w.area) w.looked_at.push_back(w.map[i]);
+        };
+        const auto fill_others = [&](double value) {
+            w.map.assign(w.map.size(), value);
+            for (std::size_t k = 0; k < w.area.size(); ++k) w.map[w.area[k]] = w.looked_at[k];
+        };
+        take();
+        double mean = 0;
+        for (const double score : w.looked_at) mean += score / static_cast<double>(w.looked_at.size());
+        fill_others(mean);
         smoothing_.apply(w.map, size.second, w.storage);
+        take();
+        fill_others(std::ranges::min(w.looked_at));
         return size;
     }
 

@@ -40,8 +40,8 @@ struct LearnLocalOptions {
     std::map<std::string, std::string> notes{}; // kept with the model
 };
 
-/// What suits features of Patches: all directions in which normal patches vary count alike (whitening), and a flaw may be
-/// as small as some three of 10,000 locations. docs/results/inspection.md has the figures.
+/// What suits features of Patches: all directions in which normal patches vary count alike (whitening), and a flaw may
+/// be as small as some three of 10,000 locations. docs/results/inspection.md has the figures.
 inline LearnLocalOptions learn_options_for_patches() {
     LearnLocalOptions options;
     options.scaling.whiten = true;
@@ -91,14 +91,14 @@ Inspector<Extractor> learn_local(Extractor extractor, const Pictures& pictures, 
         for (std::size_t k = 0, drawn = 0; k < part.size(); ++k) {
             const auto image = pictures[part[k]];
             const FeatureMapView grid = joined_features(extractor, options.map, image, w);
-            const std::size_t margin = options.map.margin, height = grid.shape(0) - 2 * margin,
-                              width = grid.shape(1) - 2 * margin;
+            const std::size_t margin = options.map.margin, width = grid.shape(1) - 2 * margin;
+            options.map.area.locations(grid.shape(0), grid.shape(1), margin, w.area);
             if (channels == 0) channels = grid.shape(2);
             if (grid.shape(2) != channels)
                 throw ShapeError(
                     message("picture ", part[k], " gave features of ", grid.shape(2), " channels, others ", channels));
             for (const std::size_t until = wanted * (k + 1) / part.size(); drawn < until; ++drawn) {
-                const std::size_t at = random_index(rng, height * width);
+                const std::size_t at = w.area[random_index(rng, w.area.size())];
                 const float* from =
                     grid.data() + ((at / width + margin) * grid.shape(1) + at % width + margin) * channels;
                 features.insert(features.end(), from, from + channels);

@@ -13,7 +13,8 @@
 // An inspector in one file, but for its feature extractor: what detector_file.hpp keeps of a model of rows, and
 //     metadata format              "gradcon-inspector", format_version "2"
 //     metadata features            the settings of the feature extractor, texts by name; none if it has none
-//     metadata map                 {margin, smoothing, highest_share, average: 0 or 1}
+//     metadata map                 {margin, smoothing, highest_share, average: 0 or 1, area_height, area_width}
+//     map.area                     area_height * area_width numbers: not 0 where to look; missing: everywhere
 //     features.mean                of each channel
 //     features.scale               of each channel, or features.matrix: outputs x channels
 //     metadata regions             {"false_alarm_rate"} and perhaps "threshold"; regions.normal_scores: ascending, F64
@@ -62,6 +63,9 @@ void save(const Inspector<Extractor>& inspector, const std::filesystem::path& pa
         tensors.push_back(to_pytorch(name, values));
     };
     list("features.mean", model.scaling.mean);
+    const Area& area = model.map.area;
+    const std::vector<float> inside(area.inside.begin(), area.inside.end());
+    if (!area.empty()) list("map.area", inside);
     if (model.scaling.matrix.empty()) list("features.scale", model.scaling.scale);
     else list("features.matrix", model.scaling.matrix);
     metadata["format"] = "gradcon-inspector";
@@ -70,7 +74,9 @@ void save(const Inspector<Extractor>& inspector, const std::filesystem::path& pa
                                    .with("margin", std::uint64_t{model.map.margin})
                                    .with("smoothing", model.map.smoothing)
                                    .with("highest_share", model.map.highest_share)
-                                   .with("average", std::uint64_t{model.map.average ? 1U : 0U})});
+                                   .with("average", std::uint64_t{model.map.average ? 1U : 0U})
+                                   .with("area_height", std::uint64_t{area.height})
+                                   .with("area_width", std::uint64_t{area.width})});
     if (const FeatureSettings settings = settings_of(inspector.extractor()); !settings.empty()) {
         Description features;
         for (const auto& [name, value] : settings) features.set(name, value);
@@ -108,13 +114,18 @@ Inspector<Extractor> load_inspector(const std::filesystem::path& path, Extractor
     } else {
         scaling.scale = reader.list<float>("features.scale");
     }
+    std::vector<float> inside;
+    if (reader.has_tensor("map.area")) inside = reader.list<float>("map.area");
     Calibration regions = detail::read_calibration(reader, "regions");
     reader.refuse_unread();
-    const auto map = reader.object("map", [](Description& d) {
-        const MapOptions options{.margin = d.take_size("margin"),
-                                 .smoothing = d.take_number("smoothing"),
-                                 .highest_share = d.take_number("highest_share"),
-                                 .average = d.take_size("average") != 0};
+    const auto map = reader.object("map", [&](Description& d) {
+        MapOptions options{.margin = d.take_size("margin"),
+                           .smoothing = d.take_number("smoothing"),
+                           .highest_share = d.take_number("highest_share"),
+                           .average = d.take_size("average") != 0};
+        options.area.height = d.take_size("area_height");
+        options.area.width = d.take_size("area_width");
+        for (const float v : inside) options.area.inside.push_back(v != 0 ? 1 : 0);
         d.refuse_rest();
         return options;
     });
