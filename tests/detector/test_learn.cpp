@@ -198,6 +198,38 @@ TEST_SUITE("learn") {
         CHECK(!other.belongs());
     }
 
+    TEST_CASE("the weight of the alignment follows the variance, and what is explained is said") {
+        Tensor<float, 4> samples; // of two numbers: 0, 2 and 4; always 7. The variances are 8 / 3 and 0
+        samples.resize({3, 1, 1, 2});
+        for (std::size_t i = 0; i < 3; ++i) {
+            samples.data()[2 * i] = static_cast<float>(2 * i);
+            samples.data()[2 * i + 1] = 7;
+        }
+        CHECK(variance_of(samples) == doctest::Approx(4.0 / 3).epsilon(1e-12));
+        CHECK(alpha_for(0.03, 0.05) == 0.03);
+        CHECK(alpha_for(0.03, 0.0125) == doctest::Approx(0.0075));
+        CHECK(alpha_for(0.03, 0) == 0);
+
+        const auto pictures = many(60, false, 1);
+        auto faint = pictures; // a tenth of the contrast
+        for (Bytes& picture : faint)
+            for (auto& v : picture) v = static_cast<std::uint8_t>(120 + (int{v} - 120) / 10);
+        LearnOptions options = small();
+        const auto bright = learn(views(pictures), options), dim = learn(views(faint), options);
+        CHECK(bright.trained().policy.options().alpha == options.constraint.alpha);
+        CHECK(dim.trained().policy.options().alpha < options.constraint.alpha / 10);
+
+        PictureCollection<float> collection({.height = height, .width = width});
+        for (const Bytes& picture : pictures) collection.add(view(picture));
+        const TrainingSet<float> set = collection.split(options.seed);
+        SerialExecutor serial;
+        const Scores held_out = score_each(bright.scorer(), set.validation, serial);
+        double error = 0;
+        for (std::size_t i = 0; i < held_out.samples(); ++i) error += held_out[i].reconstruction_error();
+        const double share = 1 - error / static_cast<double>(held_out.samples()) / variance_of(set.validation);
+        CHECK(std::stod(bright.trained().notes.at("explained")) == doctest::Approx(share).epsilon(1e-5));
+    }
+
     TEST_CASE("score rules of one's own, rates, and what is refused") {
         const auto pictures = many(40, false, 1);
         LearnOptions options = small();

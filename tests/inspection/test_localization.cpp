@@ -116,6 +116,7 @@ TEST_SUITE("localization") {
             CHECK(metrics.pixels() == 8 * 144);
             CHECK(metrics.defects() == defects);
             CHECK(metrics.auroc() == doctest::Approx(naive_auroc(pictures)).epsilon(1e-12));
+            CHECK(metrics.best_f1() == doctest::Approx(naive_best_f1(pictures)).epsilon(1e-12));
             for (const double limit : {0.05, 0.3, 1.0})
                 CHECK(metrics.aupro(limit) == doctest::Approx(naive_aupro(pictures, limit)).epsilon(1e-12));
         }
@@ -132,6 +133,7 @@ TEST_SUITE("localization") {
         good.add(std::span<const double>(scores), mask, 2);
         CHECK(good.auroc() == 1);
         CHECK(good.aupro() == doctest::Approx(1));
+        CHECK(good.best_f1() == 1);
         CHECK_THROWS_AS(good.aupro(0), gradcon::ValueError);
         CHECK_THROWS_AS(good.add(std::span<const double>(scores), mask, 3), gradcon::ShapeError);
         CHECK_THROWS_AS(good.add(std::span<const double>(scores), std::span(mask).first(2), 2), gradcon::ShapeError);
