@@ -68,6 +68,18 @@ gradcon::LearnOptions learn_options(const Options& options, const TrainingSet& s
     return learn;
 }
 
+/// Says when the codes are too long for the code's distance, or refuses to train for a score that needs it.
+void check_code(const Options& options, const Learning& learning) {
+    const std::size_t size = learning.model().code_size(learning.set().shape());
+    const std::size_t largest = gradcon::ProfileOptions{}.largest_code;
+    if (size <= largest) return;
+    const std::string why = message("this network's codes have ", size, " values, and the distance of a code is for ",
+                                    largest, " at most (a smaller --size gives shorter codes)");
+    if (options.score == "code_distance") throw BadUse{"--score code_distance: " + why};
+    if (options.score == "recommended")
+        std::fprintf(stderr, "%s: the score takes the error instead\n", why.c_str());
+}
+
 /// @throws FileError when there are too few samples for the false-alarm rate that was asked for
 Learning begin(const Options& options, TrainingSet set, gradcon::Executor& executor) {
     const gradcon::Shape shape = set.shape();
@@ -78,6 +90,7 @@ Learning begin(const Options& options, TrainingSet set, gradcon::Executor& execu
     try {
         const gradcon::LearnOptions how = learn_options(options, set, executor);
         Learning learning(std::move(set), how);
+        check_code(options, learning);
         if (!options.false_alarm_rate && learning.false_alarm_rate() != gradcon::default_false_alarm_rate)
             std::fprintf(stderr, "with %zu samples to calibrate with the false-alarm rate is %.3g; %.3g needs %zu\n",
                          calibrating, learning.false_alarm_rate(), gradcon::default_false_alarm_rate,
