@@ -1,4 +1,5 @@
-// Local detection without a network, on pictures that this program makes: made_surfaces [SEED [PICTURES [WIDTH]]].
+// Local detection without a network, on pictures that this program makes: made_surfaces [SEED [PICTURES [WIDTH
+// [LOCATIONS]]]].
 // Prints how well flaws are found, beside the Mahalanobis distance of patches.
 #include "mahalanobis.hpp"
 #include "surfaces.hpp"
@@ -18,7 +19,7 @@ gradcon::ImageView<std::uint8_t> view(const surfaces::Picture& picture) {
     return {.data = picture.pixels.data(), .height = picture.height, .width = picture.width};
 }
 
-void run(std::uint64_t seed, std::size_t count, std::size_t width) {
+void run(std::uint64_t seed, std::size_t count, std::size_t width, std::size_t locations) {
     const std::size_t height = width * 4 / 5;
     gradcon::Rng rng(seed);
     std::vector<surfaces::Picture> normal;
@@ -31,6 +32,7 @@ void run(std::uint64_t seed, std::size_t count, std::size_t width) {
     using Clock = std::chrono::steady_clock;
     auto start = Clock::now();
     gradcon::LearnLocalOptions options = gradcon::learn_options_for_patches();
+    options.locations = locations;
     options.false_alarm_rate = 0.05;
     options.seed = seed;
     const auto inspector = gradcon::learn_local(gradcon::Patches(), views, options);
@@ -87,7 +89,7 @@ int main(int argc, char** argv) {
         const auto number = [&](int i, std::uint64_t otherwise) {
             return argc > i ? std::strtoull(argv[i], nullptr, 10) : otherwise;
         };
-        run(number(1, 0), number(2, 300), number(3, 1280));
+        run(number(1, 0), number(2, 300), number(3, 1280), number(4, gradcon::LearnLocalOptions{}.locations));
     } catch (const std::exception& error) {
         std::fprintf(stderr, "made_surfaces: %s\n", error.what());
         return 1;
