@@ -67,6 +67,22 @@ TEST_SUITE("patches") {
         }
     }
 
+    TEST_CASE("patches come back from their settings") {
+        const gradcon::PatchOptions options{.size = 5, .scales = {3, 1}, .stride = 7, .colour = true};
+        const gradcon::FeatureSettings settings = gradcon::Patches(options).settings();
+        CHECK(gradcon::Patches::from(settings).options() == options);
+        CHECK(gradcon::Patches::from(gradcon::Patches().settings()).options() == gradcon::PatchOptions());
+        for (const char* name : {"size", "scales", "stride", "colour"}) {
+            auto fewer = settings;
+            fewer.erase(name);
+            CHECK_THROWS_AS(gradcon::Patches::from(fewer), gradcon::ValueError);
+        }
+        auto negative = settings;
+        negative["stride"] = "-7";
+        CHECK_THROWS_WITH_AS(gradcon::Patches::from(negative),
+                             "the setting stride of the features is not made of numbers: -7", gradcon::ValueError);
+    }
+
     TEST_CASE("bytes give what floats give, and pictures that are too small are refused") {
         gradcon::Rng rng(2);
         std::vector<std::uint8_t> bytes(40 * 40);
