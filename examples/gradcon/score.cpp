@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 using gradcon::message;
 
@@ -86,16 +87,16 @@ void print(const Options& options, const Scored& scored, bool local) {
 
 } // namespace
 
-int score(const Options& given) {
-    Options options = given;
-    for (std::string& input : options.inputs) {
+int score(const Options& options) {
+    std::vector<std::string> inputs = options.inputs;
+    for (std::string& input : inputs) {
         if (!has_mvtec_layout(input)) continue;
         std::fprintf(stderr, "%s: only its folder test is scored\n", input.c_str());
         input = (std::filesystem::path(input) / "test").string();
     }
     const Model model = load_model(options);
-    const auto source = open_sources(options.inputs, input_options(options, model));
-    check_input(model, *source, options.inputs.front());
+    const auto source = open_sources(inputs, input_options(options, model));
+    check_input(model, *source, inputs.front());
     std::optional<gradcon::DriftMonitor> drift;
     if (options.drift) drift.emplace(model.calibration());
     std::optional<HeatMapFiles> maps;

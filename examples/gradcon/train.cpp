@@ -76,8 +76,7 @@ void check_code(const Options& options, const Learning& learning) {
     const std::string why = message("this network's codes have ", size, " values, and the distance of a code is for ",
                                     largest, " at most (a smaller --size gives shorter codes)");
     if (options.score == "code_distance") throw BadUse{"--score code_distance: " + why};
-    if (options.score == "recommended")
-        std::fprintf(stderr, "%s: the score takes the error instead\n", why.c_str());
+    if (options.score == "recommended") std::fprintf(stderr, "%s: the score takes the error instead\n", why.c_str());
 }
 
 /// @throws FileError when there are too few samples for the false-alarm rate that was asked for
@@ -135,9 +134,9 @@ int train_whole(const Options& options) {
 
 } // namespace
 
-int train(const Options& given) {
+int train(const Options& options) {
     catch_interrupts();
-    Options options = given;
-    for (std::string& input : options.inputs) input = training_input(input);
-    return wants_local(options) ? train_local(options) : train_whole(options);
+    Options own = options;
+    for (std::string& input : own.inputs) input = training_input(input);
+    return wants_local(own) ? train_local(own) : train_whole(own);
 }

@@ -80,7 +80,7 @@ inline void append_calibration(const Calibration& c, const std::string& name, st
                                std::map<std::string, std::string>& metadata) {
     if (c.empty() && !c.own_threshold()) return;
     auto description = Description().with("false_alarm_rate", c.false_alarm_rate());
-    if (c.own_threshold()) description.set("threshold", *c.own_threshold());
+    if (const auto threshold = c.own_threshold()) description.set("threshold", *threshold);
     metadata[name] = to_json({description});
     tensors.push_back(to_pytorch(name + ".normal_scores", std::span<const double>(c.normal_scores())));
 }

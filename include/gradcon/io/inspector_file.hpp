@@ -36,13 +36,13 @@ inline void check_settings(const ModelReader& reader, const FeatureSettings& giv
     const FeatureSettings trained = feature_settings(reader);
     const auto value = [](const FeatureSettings& settings, const std::string& name) {
         const auto found = settings.find(name);
-        return found == settings.end() ? "nothing" : "\"" + found->second + "\"";
+        return found == settings.end() ? std::string("nothing") : message("\"", found->second, "\"");
     };
     for (const FeatureSettings& settings : {trained, given})
         for (const auto& entry : settings)
             if (const std::string a = value(trained, entry.first), b = value(given, entry.first); a != b)
-                reader.refuse("trained with features of another kind: " + entry.first + " is " + a + " there, " + b +
-                              " here");
+                reader.refuse(
+                    message("trained with features of another kind: ", entry.first, " is ", a, " there, ", b, " here"));
 }
 
 } // namespace detail

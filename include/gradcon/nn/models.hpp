@@ -99,8 +99,8 @@ inline Autoencoder<Chain, Chain> mlp(const MlpOptions& options) {
     std::vector<Chain::AnyLayer> encoder, decoder;
     std::size_t in = options.values;
     for (const std::size_t out : options.widths) {
-        if (!encoder.empty()) encoder.push_back(ReLU{});
-        encoder.push_back(Linear{in, out});
+        if (!encoder.empty()) encoder.emplace_back(ReLU{});
+        encoder.emplace_back(Linear{in, out});
         if (!decoder.empty()) decoder.insert(decoder.begin(), ReLU{});
         decoder.insert(decoder.begin(), Linear{out, in});
         in = out;
