@@ -65,6 +65,7 @@ ScoringResult score_all(const Model& model, Source& source, const Options& optio
                         const std::function<void(Scored&)>& visit) {
     gradcon::ThreadPool threads(options.threads);
     std::vector<Worker> workers;
+    workers.reserve(threads.workers());
     for (std::size_t i = 0; i < threads.workers(); ++i) workers.emplace_back(model);
     const std::size_t at_once = 8 * threads.workers();
     ScoringResult result;

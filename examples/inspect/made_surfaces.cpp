@@ -23,10 +23,12 @@ void run(std::uint64_t seed, std::size_t count, std::size_t width, std::size_t l
     const std::size_t height = width * 4 / 5;
     gradcon::Rng rng(seed);
     std::vector<surfaces::Picture> normal;
+    normal.reserve(count);
     for (std::size_t i = 0; i < count; ++i)
         normal.push_back(surfaces::brushed_metal(height, width, surfaces::Flaw::none, rng));
 
     std::vector<gradcon::ImageView<std::uint8_t>> views;
+    views.reserve(count);
     for (const auto& picture : normal) views.push_back(view(picture));
 
     using Clock = std::chrono::steady_clock;

@@ -39,7 +39,7 @@ struct DetectorWorkspace {
 namespace detail {
 /// A sample as a detector reads it: a picture as it is, numbers as a span.
 template <Pixel P>
-const ImageView<P>& view_of_sample(const ImageView<P>& picture) {
+ImageView<P> view_of_sample(const ImageView<P>& picture) {
     return picture;
 }
 template <std::ranges::contiguous_range Rows>
