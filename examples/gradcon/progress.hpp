@@ -19,8 +19,8 @@ class Progress {
         const double left = seconds_ / static_cast<double>(done_) * static_cast<double>(epoch.epochs - epoch.number);
         std::fprintf(stderr, "%sepoch %zu/%zu  error %.5f  held out %.5f  alignment %+.3f  %.0f samples/s  %s left%s",
                      is_terminal_ ? "\r\033[K" : "", epoch.number, epoch.epochs, epoch.training.reconstruction,
-                     epoch.validation.reconstruction, -epoch.training.alignment, epoch.images_per_second, duration(left).c_str(),
-                     is_terminal_ && !last ? "" : "\n");
+                     epoch.validation.reconstruction, -epoch.training.alignment, epoch.images_per_second,
+                     duration(left).c_str(), is_terminal_ && !last ? "" : "\n");
     }
     /// Ends a line that is not full.
     void interrupt() const {

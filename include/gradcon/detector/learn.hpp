@@ -64,8 +64,8 @@ double variance_of(const Tensor<T, 4>& samples) {
 /// The weight of the alignment for samples of this variance. The loss is in units of the data and the alignment is not,
 /// so a fixed alpha rules the objective where the data hardly varies: the network then learns the mean and no more.
 /// The classes of MNIST and Fashion-MNIST have variances of .028 to .08 and keep alpha. Below .025 it shrinks with the
-/// square, since smaller gradients also turn more easily. Found on pictures of brushed metal (variance .003, 50 epochs):
-/// in proportion, 0 % of the held-out variance was explained; with the square, 91 %.
+/// square, since smaller gradients also turn more easily. Found on pictures of brushed metal (variance .003, 50
+/// epochs): in proportion, 0 % of the held-out variance was explained; with the square, 91 %.
 inline double alpha_for(double alpha, double variance) {
     const double share = std::min(1.0, variance / 0.025);
     return alpha * share * share;
