@@ -73,6 +73,7 @@ class Page {
         rates();
         if (e_.rules.size() > 1) rules();
         defects();
+        places();
         samples();
         if (explainer_) cosines();
         return text_ + "</body></html>\n";
@@ -223,7 +224,6 @@ class Page {
         text_ += "</tbody></table></div>\n";
     }
 
-    /// Kinds of defects, and how well the maps show them.
     void defects() {
         if (e_.by_defect.empty()) return;
         text_ += "<h2>Kinds of defects</h2>\n<div class=\"wide\"><table><thead><tr><th>defect</th><th>samples</th>"
@@ -237,7 +237,11 @@ class Page {
                         " – ", percent(high), "</small></td></tr>\n");
         }
         text_ += "</tbody></table></div>\n";
-        if (model_.local() != nullptr)
+    }
+
+    /// How well the maps show where defects are.
+    void places() {
+        if (heat_map_)
             paragraph(message(percent(static_cast<double>(e_.with_region) / static_cast<double>(e_.normals)),
                               " of the normal pictures show a region."));
         if (e_.pixels)

@@ -65,7 +65,7 @@ double variance_of(const Tensor<T, 4>& samples) {
 /// so a fixed alpha rules the objective where the data hardly varies: the network then learns the mean and no more.
 /// The classes of MNIST and Fashion-MNIST have variances of .028 to .08 and keep alpha. Below .025 it shrinks with the
 /// square, since smaller gradients also turn more easily. Found on pictures of brushed metal (variance .003, 50
-/// epochs): in proportion, 0 % of the held-out variance was explained; with the square, 91 %.
+/// epochs): a full alpha explained -1 % of the held-out variance, in proportion 14 %, with the square 88 %, none 94 %.
 inline double alpha_for(double alpha, double variance) {
     const double share = std::min(1.0, variance / 0.025);
     return alpha * share * share;

@@ -198,13 +198,18 @@ class Inspector {
             w.map[i] = is_finite(statistics.reconstruction_error()) ? model_.trained.score_rule(statistics)
                                                                     : std::numeric_limits<double>::quiet_NaN();
         }
+        smooth(size.first, size.second, w);
+        return size;
+    }
+
+    /// Of an area, what lies elsewhere is made usual before, so that it does not reach inside, and the least after.
+    void smooth(std::size_t height, std::size_t width, Workspace& w) const {
         if (model_.map.area.empty()) {
-            smoothing_.apply(w.map, size.second, w.storage);
-            return size;
+            smoothing_.apply(w.map, width, w.storage);
+            return;
         }
         const std::size_t margin = model_.map.margin;
-        model_.map.area.locations(size.first + 2 * margin, size.second + 2 * margin, margin, w.area);
-        // what lies elsewhere is made usual, so that it does not reach inside by the smoothing
+        model_.map.area.locations(height + 2 * margin, width + 2 * margin, margin, w.area);
         const auto take = [&] {
             w.looked_at.clear();
             for (const std::size_t i : w.area) w.looked_at.push_back(w.map[i]);
@@ -217,10 +222,9 @@ class Inspector {
         double mean = 0;
         for (const double score : w.looked_at) mean += score / static_cast<double>(w.looked_at.size());
         fill_others(mean);
-        smoothing_.apply(w.map, size.second, w.storage);
+        smoothing_.apply(w.map, width, w.storage);
         take();
         fill_others(std::ranges::min(w.looked_at));
-        return size;
     }
 
     /// A region of locations as one of pixels: all that a location stands for; the peak is the centre of its location.

@@ -66,7 +66,7 @@ inline std::vector<std::size_t> local_widths(std::size_t features) {
 
 /// Learns an Inspector from pictures of normal parts. 70 % of the pictures train the autoencoder, 15 % choose the epoch
 /// and fit the score rule, 15 % calibrate the pictures' scores and the regions. Features are not kept: each picture
-/// goes through the extractor three times at most, and only the drawn locations are stored.
+/// goes through the extractor once, and only the drawn locations are stored.
 /// @param pictures 20 or more
 /// @param on_epoch called as on_epoch(Epoch&) after each epoch
 /// @throws ValueError for too few pictures, options out of their range, features that are not finite or never vary;
